@@ -1,0 +1,32 @@
+"""Neural ODE blocks for Keras, and the paper that this library reproduces.
+
+The public names are imported when first used, so that what needs no TensorFlow, such as
+`node_transfer.analysis`, does not wait for it.
+"""
+
+import importlib
+
+_HOMES = {
+    "odeint": "node_transfer.ode.odeint",
+    "DormandPrince": "node_transfer.ode.dormand_prince",
+    "ODESolveError": "node_transfer.ode.failure",
+    "ODELayer": "node_transfer.layers.ode_layer",
+    "DenseDynamics": "node_transfer.layers.dense_dynamics",
+    "ConvDynamics": "node_transfer.layers.conv_dynamics",
+    "TransferClassifier": "node_transfer.models.transfer_classifier",
+    "build_backbone": "node_transfer.models.backbones",
+    "load_model": "node_transfer.models.saving",
+}
+
+__all__ = list(_HOMES)
+__version__ = "0.1.0"
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'node_transfer' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__():
+    return sorted([*globals(), *_HOMES])

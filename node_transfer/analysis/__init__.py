@@ -1,0 +1,1 @@
+"""Tables from run directories alone. Imports neither TensorFlow nor training."""

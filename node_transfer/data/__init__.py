@@ -1,0 +1,1 @@
+"""A name becomes train, validation and test pipelines, and what they hold."""

@@ -1,0 +1,39 @@
+"""What every source of images becomes."""
+
+import dataclasses
+
+import tensorflow as tf
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageData:
+    """A labelled image data set in three splits.
+
+    Attributes:
+        name: Its name for `--dataset`.
+        num_classes: Labels run from 0 to `num_classes - 1`.
+        image_size: Height and width of the images, in pixels.
+        sizes: Examples in each split.
+        source: What the data are and where they came from, for the run's record.
+        splits: For each split a `tf.data.Dataset` of `(image, label)`: uint8, shape
+            `(image_size, image_size, 3)`, and int64. Unbatched, in a fixed order.
+    """
+
+    name: str
+    num_classes: int
+    image_size: int
+    sizes: dict[str, int]
+    source: dict
+    splits: dict[str, tf.data.Dataset]
+
+
+def as_rgb(image: tf.Tensor, size: int) -> tf.Tensor:
+    """Returns an image of one or three channels as uint8 RGB of the size given."""
+    if image.shape[-1] == 1:
+        image = tf.image.grayscale_to_rgb(image)
+    if image.shape[:2] != (size, size):
+        image = tf.image.resize(tf.cast(image, tf.float32), (size, size), antialias=True)
+        image = tf.cast(tf.round(tf.clip_by_value(image, 0, 255)), tf.uint8)
+    return tf.ensure_shape(image, (size, size, 3))

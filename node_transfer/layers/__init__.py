@@ -1,0 +1,1 @@
+"""Keras layers: the ODE block and the dynamics that it integrates."""

@@ -1,0 +1,166 @@
+"""The ODE block."""
+
+import keras
+import tensorflow as tf
+
+from node_transfer.ode import odeint
+
+
+@keras.saving.register_keras_serializable(package="node_transfer")
+class ODELayer(keras.layers.Layer):
+    """A layer whose output is the solution h(t1) of dh/dt = f(t, h), h(t0) = inputs.
+
+    The ODE is solved in float32 or wider, whatever the mixed-precision policy: dynamics
+    with a half-precision policy are given the wider one.
+
+    The layer counts the evaluations of f that a solve takes. `fit` shows them as the
+    metrics `nfe_forward` and `nfe_backward`, means over the batches of an epoch.
+
+    Args:
+        dynamics: A Keras layer called as `dynamics(t, h)`, which returns dh/dt, shaped
+            like h. It must be differentiable and, to be solved well, smooth.
+        t0, t1: The interval. `t1 < t0` goes back in time.
+        rtol, atol: Tolerances of the solver, see `node_transfer.odeint`.
+        method: Name of the solver's method, see `node_transfer.odeint`.
+        gradient: `"backprop"` (exact gradient of the steps taken) or `"adjoint"`
+            (constant memory).
+        options: Dictionary, see `node_transfer.ode.odeint.SolverOptions`.
+        remember_step: Whether each training batch starts with the step size that suited
+            the one before, kept as a non-trainable weight. It saves evaluations, but
+            lets an output depend, within the tolerance, on the batches trained on
+            before. Outside training the memory is read and never written.
+        nfe_prefix: Put before the names of the metrics, to tell two layers apart.
+        **kwargs: Passed to `keras.layers.Layer`.
+
+    Input shape: any that the dynamics take.
+
+    Output shape: the same.
+
+    Raises:
+        ValueError: An argument is not as described.
+        ODESolveError or tf.errors.InvalidArgumentError: See `node_transfer.odeint`.
+
+    Example:
+
+    >>> block = ODELayer(DenseDynamics(hidden_units=64), rtol=1e-3, atol=1e-3)
+    >>> model = keras.Sequential([keras.Input([20]), block, keras.layers.Dense(10)])
+
+    Reference: Chen, Rubanova, Bettencourt & Duvenaud (2018), Neural Ordinary
+    Differential Equations, arXiv:1806.07366.
+    """
+
+    def __init__(
+        self,
+        dynamics: keras.layers.Layer,
+        t0: float = 0.0,
+        t1: float = 1.0,
+        rtol: float = 1e-5,
+        atol: float = 1e-5,
+        method: str = "dopri5",
+        gradient: str = "backprop",
+        options: dict | None = None,
+        remember_step: bool = True,
+        nfe_prefix: str = "",
+        **kwargs,
+    ):
+        super().__init__(autocast=False, **kwargs)
+        if t0 == t1:
+            raise ValueError(f"t0 and t1 are both {t0}: the interval is empty.")
+        odeint.check_arguments(rtol, atol, method, gradient, options)
+        self.dynamics = dynamics
+        self.t0 = float(t0)
+        self.t1 = float(t1)
+        self.rtol = float(rtol)
+        self.atol = float(atol)
+        self.method = method
+        self.gradient = gradient
+        self.options = options
+        self.remember_step = remember_step
+        self.nfe_prefix = nfe_prefix
+        # XLA cannot compile a loop of unknown length with the memory for its gradient.
+        self.supports_jit = False
+        self.solve_dtype = "float64" if self.compute_dtype == "float64" else "float32"
+        _widen(dynamics, self.solve_dtype)
+        self.nfe_forward = keras.metrics.Mean(f"{nfe_prefix}nfe_forward")
+        self.nfe_backward = keras.metrics.Mean(f"{nfe_prefix}nfe_backward")
+
+    def build(self, input_shape):
+        if not self.dynamics.built:
+            self.dynamics.build((), input_shape)
+        self.first_step = self._memory("first_step")
+        self.adjoint_first_step = self._memory("adjoint_first_step")
+
+    def _memory(self, name):
+        """A step size of each replica's own; 0 stands for "choose automatically"."""
+        return keras.Variable(
+            0.0,
+            dtype=self.solve_dtype,
+            trainable=False,
+            aggregation="only_first_replica",
+            synchronization="on_read",
+            name=name,
+        )
+
+    def call(self, inputs, training=False):
+        options = dict(self.options or {})
+        if self.remember_step:
+            options.setdefault("first_step", self.first_step.value)
+            options.setdefault("adjoint_first_step", self.adjoint_first_step.value)
+
+        def on_backward(backward: odeint.BackwardInfo):
+            self.nfe_backward.update_state(backward.nfe)
+            if self.remember_step and self.gradient == "adjoint":
+                self.adjoint_first_step.assign(backward.step_size)
+
+        options["on_backward"] = on_backward
+        states, info = odeint.solve(
+            self.dynamics,
+            tf.cast(inputs, self.solve_dtype),
+            [self.t0, self.t1],
+            self.rtol,
+            self.atol,
+            self.method,
+            self.gradient,
+            odeint.check_options(self.method, options),
+        )
+        self.nfe_forward.update_state(info.nfe)
+        if training and self.remember_step:
+            self.first_step.assign(info.step_size)
+        return tf.cast(states[0], self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("autocast", None)
+        return {
+            **config,
+            "dynamics": keras.saving.serialize_keras_object(self.dynamics),
+            "t0": self.t0,
+            "t1": self.t1,
+            "rtol": self.rtol,
+            "atol": self.atol,
+            "method": self.method,
+            "gradient": self.gradient,
+            "options": self.options,
+            "remember_step": self.remember_step,
+            "nfe_prefix": self.nfe_prefix,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        dynamics = keras.saving.deserialize_keras_object(config.pop("dynamics"))
+        return cls(dynamics, **config)
+
+
+def _widen(layer: keras.layers.Layer, dtype: str):
+    """Gives a layer and those inside it a policy at least as wide as the dtype."""
+    for part in layer._flatten_layers():
+        if part.compute_dtype in ("float16", "bfloat16"):
+            if part.built and part.variable_dtype != dtype:
+                raise ValueError(
+                    f"The layer {part.name!r} of the dynamics has {part.variable_dtype} "
+                    f"weights: build it with dtype={dtype!r}, in which the ODE is solved."
+                )
+            part.dtype_policy = keras.DTypePolicy(dtype)

@@ -1,0 +1,51 @@
+"""Loading saved models, with an answer for each way that it can go wrong."""
+
+import os
+import zipfile
+
+import keras
+
+from node_transfer.errors import UserError
+
+# Imported so that Keras finds their classes when it loads a model.
+from node_transfer.layers import conv_dynamics, dense_dynamics, ode_layer  # noqa: F401
+from node_transfer.models import transfer_classifier  # noqa: F401
+
+
+def load_model(path, compile: bool = False) -> keras.Model:
+    """Loads a model saved by Keras, `.keras` format.
+
+    Args:
+        path: The file.
+        compile: Whether to restore the optimizer too, to train on.
+
+    Raises:
+        UserError: The file is missing, truncated, or not a saved Keras model.
+    """
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        raise UserError(
+            f"There is no model file {path!r}: pass a run directory or the path of a "
+            ".keras file."
+        )
+    if not path.endswith(".keras") or not zipfile.is_zipfile(path):
+        raise UserError(
+            f"The file {path!r} is not a saved Keras model, or only the start of one: "
+            "pass a .keras file that model.save wrote to its end."
+        )
+    try:
+        return keras.saving.load_model(path, compile=compile)
+    except Exception as error:  # zipfile, h5py, json and Keras raise many kinds here
+        reason = str(error).strip().split("\n")[0][:200]
+        raise UserError(
+            f"The file {path!r} could not be loaded as a Keras model ({reason}): pass a "
+            "file that model.save wrote to its end, with a matching version of Keras."
+        ) from error
+
+
+def save_model(model: keras.Model, path) -> None:
+    """Saves a model so that the file is either whole or not there."""
+    path = os.fspath(path)
+    partial = f"{path.removesuffix('.keras')}.partial.keras"
+    model.save(partial)
+    os.replace(partial, path)

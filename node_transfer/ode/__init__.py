@@ -1,0 +1,1 @@
+"""The numerical core: differentiable ODE solvers. Knows tensors and nothing else."""

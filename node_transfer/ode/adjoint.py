@@ -1,0 +1,102 @@
+"""The adjoint sensitivity method ("optimise, then discretise"), in constant memory.
+
+Chen, Rubanova, Bettencourt & Duvenaud (2018), Neural Ordinary Differential Equations,
+appendix B: with a = dL/dh, the system
+
+    dh/dt = f,    da/dt = -a df/dh,    dg/dt = -a df/dtheta
+
+is solved from t1 back to t0. The parameters' gradient g is a quadrature: nothing
+depends on it, so it stays out of the error norm (Kidger, Chen & Lyons, 2021, "Hey,
+that's not an ODE") and no stage value of it is formed.
+
+The system is linear in a. It is solved for a divided by its largest component at the
+start, so that the tolerance is relative to the gradient, whatever the scale of the loss.
+"""
+
+import tensorflow as tf
+
+from node_transfer.ode import stepping
+from node_transfer.ode.vjp import RecordedEvaluation, Sources, add, inner_product
+
+
+def gradient(
+    settings: stepping.StepSettings,
+    func,
+    times: tf.Tensor,
+    outputs: list[tf.Tensor],
+    output_bars: list[tf.Tensor],
+    sources: Sources,
+    initial_step,
+):
+    """Solves the adjoint system backwards over the output times.
+
+    Args:
+        settings: Method and tolerances of the backward solve.
+        func: `func(t, y, tensors) -> dy`, with `sources.tensors` or copies of them.
+        times: The output times, the initial one first.
+        outputs: States at `times`, stacked; a list.
+        output_bars: Cotangents of the states at `times[1:]`, stacked; a list.
+        sources: What else a gradient is wanted for.
+        initial_step: Positive length of the first step back, or 0 for automatic.
+
+    Returns:
+        `(y0_bar, source_bars, time_bars, nfe, next_first_step)`.
+    """
+    num_components = len(outputs)
+    state_only = Sources(sources.tensors, sources.variables, times=False)
+
+    def augmented(t, state, quadrature):
+        y, a = state[:num_components], state[num_components:]
+        evaluation = RecordedEvaluation(func, t, y, state_only)
+        a_bar, source_bars, _ = evaluation.vjp(a, with_sources=quadrature)
+        return [*evaluation.value, *(-x for x in a_bar)], [-x for x in source_bars]
+
+    largest = [tf.reduce_max(tf.abs(bar)) for bar in output_bars]
+    scale = tf.reduce_max(tf.stack(largest))
+    scale = tf.where(scale > 0, scale, tf.ones_like(scale))
+    output_bars = [bar / scale for bar in output_bars]
+
+    def back_one_interval(i, y_bar, source_bars, time_bars, nfe, step):
+        y = [x[i] for x in outputs]
+        bar = [x[i - 1] for x in output_bars]
+        y_bar = add(y_bar, bar)
+        if sources.times:
+            change = inner_product(bar, func(times[i], y, sources.tensors))
+            time_bars = tf.tensor_scatter_nd_add(time_bars, [[i]], [change])
+        solution = stepping.integrate(
+            settings,
+            augmented,
+            [*y, *y_bar],
+            tf.stack([times[i], times[i - 1]]),
+            q0=source_bars,
+            initial_step=step,
+            phase="adjoint, backward in time",
+        )
+        y_bar = solution.y[num_components:]
+        # The caller's memory is of one interval; so is each solve of this loop.
+        step = solution.next_first_step
+        return i - 1, y_bar, solution.q, time_bars, nfe + solution.nfe, step
+
+    time_bars = tf.zeros_like(times) if sources.times else tf.zeros([], times.dtype)
+    state = (
+        tf.size(times) - 1,
+        [tf.zeros_like(x[0]) for x in outputs],
+        sources.zeros(),
+        time_bars,
+        tf.constant(0),
+        tf.cast(initial_step, times.dtype),
+    )
+    if times.shape[0] == 2:
+        state = back_one_interval(1, *state[1:])
+    else:
+        state = tf.while_loop(
+            lambda i, *_: i > 0, back_one_interval, state, parallel_iterations=1
+        )
+    _, y_bar, source_bars, time_bars, nfe, step = state
+    if sources.times:
+        start = [x[0] for x in outputs]
+        at_start = inner_product(y_bar, func(times[0], start, sources.tensors))
+        time_bars = scale * tf.tensor_scatter_nd_add(time_bars, [[0]], [-at_start])
+    y_bar = [scale * x for x in y_bar]
+    source_bars = [tf.cast(scale, x.dtype) * x for x in source_bars]
+    return y_bar, source_bars, time_bars if sources.times else None, nfe, step

@@ -1,0 +1,54 @@
+"""What a solve that cannot go on says to the person at the keyboard."""
+
+import tensorflow as tf
+
+RUNNING, TOO_MANY_STEPS, STEP_UNDERFLOW, NOT_FINITE = range(4)
+REASONS = (
+    "no failure",
+    "the maximum number of steps was reached",
+    "the step size underflowed",
+    "the state or its derivative became non-finite (NaN or Inf)",
+)
+MARKER = "The ODE solve failed"
+REMEDIES = (
+    "Try a looser tolerance (rtol, atol), method='bdf' for stiff dynamics, a smooth "
+    "activation such as tanh, a lower learning rate, or a larger max_num_steps."
+)
+
+
+class ODESolveError(ArithmeticError):
+    """A solve that could not reach its end time."""
+
+
+def checked(y, status, circumstances, phase: str, on_failure: str):
+    """Returns the state `y`, or stops the program where the solve failed.
+
+    Eagerly a failure raises `ODESolveError`; in a graph the op raises
+    `tf.errors.InvalidArgumentError` with the same sentence. With `on_failure="nan"`,
+    and under XLA, which drops such checks, the state is NaN instead.
+
+    Args:
+        y: List of tensors.
+        status: Scalar integer tensor, an index into `REASONS`.
+        circumstances: `(t, step size, nfe, rtol, atol)` where the solve stopped.
+        phase: What was being solved, for the sentence.
+        on_failure: `"raise"` or `"nan"`.
+    """
+
+    def message():
+        return tf.strings.format(
+            f"{MARKER} ({phase}): {{}} at t = {{}}, with step size {{}}, after {{}} "
+            f"evaluations of f at rtol = {{}}, atol = {{}}. {REMEDIES}",
+            [tf.gather(REASONS, status), *circumstances],
+        )
+
+    def fail():
+        checks = []
+        if on_failure == "raise":
+            if tf.executing_eagerly():
+                raise ODESolveError(message().numpy().decode())
+            checks.append(tf.debugging.Assert(False, [message()]))
+        with tf.control_dependencies(checks):
+            return [tf.fill(tf.shape(x), tf.cast(float("nan"), x.dtype)) for x in y]
+
+    return tf.cond(tf.equal(status, RUNNING), lambda: [tf.identity(x) for x in y], fail)

@@ -1,0 +1,311 @@
+"""The stepping loop: written once, it knows no method by name."""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from node_transfer.ode import failure, runge_kutta, step_size
+from node_transfer.ode.tableaus import ButcherTableau
+from node_transfer.ode.vjp import add
+
+
+@dataclasses.dataclass(frozen=True)
+class StepSettings:
+    """How a solve chooses its steps.
+
+    Attributes:
+        tableau: The method.
+        rtol, atol: Tolerances of the error norm, floats or scalar tensors.
+        max_num_steps: Most tries, accepted and rejected, of an adaptive solve.
+        num_steps: Steps between two output times, for a method on a fixed grid.
+        on_failure: `"raise"` or `"nan"`.
+    """
+
+    tableau: ButcherTableau
+    rtol: float
+    atol: float
+    max_num_steps: int = 1000
+    num_steps: int | None = None
+    on_failure: str = "raise"
+
+
+class Trajectory(NamedTuple):
+    """The accepted steps, as needed to go back through them: TensorArrays.
+
+    `grid[i]` is `(t, dt)` of step i; `output[i]` the index of the output time that it
+    ends on, or 0; `states[j][i]` component j of the state at its start.
+    """
+
+    grid: tf.TensorArray
+    output: tf.TensorArray
+    states: list[tf.TensorArray]
+
+
+class Solution(NamedTuple):
+    """What a solve returns.
+
+    Attributes:
+        y: Final state, a list of tensors.
+        q: Final quadrature components, a list of tensors.
+        outputs: For each component of the state, its values at `times[1:]`, stacked.
+        trajectory: The accepted steps, or `None` where they were not asked for.
+        nfe, accepted, rejected: Scalar int32 tensors.
+        next_first_step: The step size to start the next such solve with, positive.
+    """
+
+    y: list
+    q: list
+    outputs: list
+    trajectory: Trajectory | None
+    nfe: tf.Tensor
+    accepted: tf.Tensor
+    rejected: tf.Tensor
+    next_first_step: tf.Tensor
+
+
+class _Loop(NamedTuple):
+    """State of the stepping loop."""
+
+    t: tf.Tensor
+    target: tf.Tensor  # index of the output time ahead
+    size: tf.Tensor  # proposed length of the next step, positive
+    y: list
+    q: list
+    first: tuple  # (dy, dq) at (t, y); empty unless first-same-as-last
+    ratio: tf.Tensor  # error norm of the last accepted step
+    after_rejection: tf.Tensor
+    accepted: tf.Tensor
+    rejected: tf.Tensor
+    status: tf.Tensor
+    tried: tf.Tensor  # length of the last try, with its sign
+    memory: tf.Tensor
+    outputs: list
+    trajectory: Trajectory | tuple
+
+
+def integrate(
+    settings: StepSettings,
+    func,
+    y0: list[tf.Tensor],
+    times: tf.Tensor,
+    *,
+    q0: list[tf.Tensor] = (),
+    initial_step: tf.Tensor | float = 0.0,
+    record: bool = False,
+    phase: str = "forward",
+) -> Solution:
+    """Solves dy/dt = f(t, y), stepping exactly onto each of `times`.
+
+    A step that would pass the next output time, or leave a sliver before it, is
+    shortened: the way that remains is cut into equal steps no longer than proposed.
+    Each output time therefore costs at least one step.
+
+    Args:
+        settings: Method and tolerances.
+        func: `func(t, y, quadrature) -> (dy, dq)`, see `runge_kutta.step`.
+        y0: Initial state: real tensors of one dtype.
+        times: Strictly monotone 1-D tensor of that dtype, two or more times.
+        q0: Quadrature components at the start. They stay out of the error norm.
+        initial_step: Positive length of the first step, or 0 to choose it by Hairer's
+            rule, which costs one more evaluation of f.
+        record: Whether to keep the accepted steps.
+        phase: What is being solved, for the message of a failure.
+
+    Raises:
+        ODESolveError: See `failure.checked`.
+    """
+    tableau, dtype = settings.tableau, times.dtype
+    rtol, atol = tf.cast(settings.rtol, dtype), tf.cast(settings.atol, dtype)
+    direction = tf.sign(times[-1] - times[0])
+    num_times = times.shape[0] or tf.shape(times)[0]
+    only_final = times.shape[0] == 2
+    reuses_last_stage = tableau.first_same_as_last
+
+    first = func(times[0], y0, True) if reuses_last_stage else ()
+    size, startup_nfe = _first_size(
+        settings, func, y0, times, first, direction, initial_step, rtol, atol
+    )
+
+    def advance(loop: _Loop) -> tuple[_Loop]:
+        goal = times[loop.target]
+        remaining = tf.abs(goal - loop.t)
+        proposed = loop.size
+        if not tableau.adaptive:
+            proposed = tf.abs(goal - times[loop.target - 1]) / settings.num_steps
+        # One per mille of slack, so that rounding never adds a sliver of a step.
+        pieces = tf.maximum(tf.math.ceil(remaining / proposed - 1e-3), 1.0)
+        lands = pieces <= 1.0
+        dt = direction * remaining / pieces
+
+        start_stage = loop.first if reuses_last_stage else func(loop.t, loop.y, True)
+        y1, q_change, last, error = runge_kutta.step(
+            tableau, func, loop.t, dt, loop.y, start_stage
+        )
+        moved = loop._replace(
+            t=tf.where(lands, goal, loop.t + dt),
+            target=loop.target + tf.cast(lands, tf.int32),
+            y=y1,
+            q=add(loop.q, q_change),
+            first=last if reuses_last_stage else (),
+            accepted=loop.accepted + 1,
+            tried=dt,
+        )
+        if tableau.adaptive:
+            ratio = step_size.error_norm(error, loop.y, y1, rtol, atol)
+            following = _accept_or_reject(settings, loop, moved, ratio, lands)
+        else:
+            following = moved
+        if record:  # what a rejected step writes is replaced by the try after it
+            ends_on = tf.where(lands, loop.target, 0)
+            trajectory = _write(loop, tf.stack([loop.t, dt]), ends_on)
+            following = following._replace(trajectory=trajectory)
+        if not only_final:  # what is written before the target is reached is replaced
+            arrays = zip(following.outputs, following.y, strict=True)
+            outputs = [array.write(loop.target - 1, x) for array, x in arrays]
+            following = following._replace(outputs=outputs)
+        return (following,)
+
+    zero = tf.constant(0, tf.int32)
+    start = _Loop(
+        t=times[0],
+        target=zero + 1,
+        size=size,
+        y=list(y0),
+        q=list(q0),
+        first=first,
+        ratio=tf.ones([], dtype),
+        after_rejection=tf.constant(False),
+        accepted=zero,
+        rejected=zero,
+        status=tf.constant(failure.RUNNING),
+        tried=size,
+        memory=tf.constant(dtype.max, dtype),
+        outputs=[] if only_final else [_array(x, num_times - 1) for x in y0],
+        trajectory=_empty_trajectory(y0, dtype) if record else (),
+    )
+    (end,) = tf.while_loop(
+        lambda s: (s.target < num_times) & tf.equal(s.status, failure.RUNNING),
+        advance,
+        (start,),
+        parallel_iterations=1,
+    )
+
+    status = end.status
+    if not tableau.adaptive:
+        finite = tf.reduce_all([tf.math.is_finite(tf.reduce_sum(x)) for x in end.y])
+        status = tf.where(finite, failure.RUNNING, failure.NOT_FINITE)
+    nfe = startup_nfe + (end.accepted + end.rejected) * tableau.evaluations_per_step
+    outputs = [array.stack() for array in end.outputs]
+    checked = failure.checked(
+        [*end.y, *outputs],
+        status,
+        (end.t, end.tried, nfe, rtol, atol),
+        phase,
+        settings.on_failure,
+    )
+    y, outputs = checked[: len(y0)], checked[len(y0) :]
+    return Solution(
+        y=y,
+        q=end.q,
+        outputs=[x[None] for x in y] if only_final else outputs,
+        trajectory=end.trajectory if record else None,
+        nfe=nfe,
+        accepted=end.accepted,
+        rejected=end.rejected,
+        next_first_step=end.memory if tableau.adaptive else size,
+    )
+
+
+def _first_size(settings, func, y0, times, first, direction, initial_step, rtol, atol):
+    """Returns the first step's size and the evaluations of f spent before it."""
+    tableau = settings.tableau
+    startup_nfe = tf.constant(int(tableau.first_same_as_last))
+    if not tableau.adaptive:
+        return tf.abs(times[1] - times[0]) / settings.num_steps, startup_nfe
+    initial_step = tf.cast(initial_step, times.dtype)
+    given = initial_step > 0  # NaN counts as not given
+    size = tf.cond(
+        given,
+        lambda: initial_step,
+        lambda: step_size.first_step(
+            func, times[0], y0, first[0], direction, tableau.order, rtol, atol
+        ),
+    )
+    return size, startup_nfe + tf.cast(~given, tf.int32)
+
+
+def _accept_or_reject(settings, loop: _Loop, moved: _Loop, ratio, lands) -> _Loop:
+    """What the loop goes on from, given the error norm of the step just tried."""
+    order, dtype = settings.tableau.order, ratio.dtype
+    accepted = ratio <= 1.0  # never true for NaN
+    y, q, first = tf.cond(
+        accepted,
+        lambda: [moved.y, moved.q, moved.first],
+        lambda: [loop.y, loop.q, loop.first],
+    )
+    target = tf.where(accepted, moved.target, loop.target)
+    length = tf.abs(moved.tried)
+    size = length * step_size.next_factor(
+        ratio, loop.ratio, accepted, loop.after_rejection, order
+    )
+    # A step cut short by an output time says nothing against the size proposed.
+    size = tf.where(accepted & lands, tf.maximum(size, loop.size), size)
+
+    smallest = 4 * np.finfo(dtype.as_numpy_dtype).eps * tf.abs(loop.t)
+    underflow = ~accepted & (size <= smallest)
+    tries = loop.accepted + loop.rejected + 1
+    out_of_steps = (tries >= settings.max_num_steps) & ~(accepted & lands)
+    status = tf.where(out_of_steps, failure.TOO_MANY_STEPS, failure.RUNNING)
+    status = tf.where(underflow, failure.STEP_UNDERFLOW, status)
+    broken = ~tf.math.is_finite(ratio) & (status > failure.RUNNING)
+    return _Loop(
+        t=tf.where(accepted, moved.t, loop.t),
+        target=target,
+        size=size,
+        y=y,
+        q=q,
+        first=first,
+        ratio=tf.where(accepted, ratio, loop.ratio),
+        after_rejection=~accepted,
+        accepted=loop.accepted + tf.cast(accepted, tf.int32),
+        rejected=loop.rejected + tf.cast(~accepted, tf.int32),
+        status=tf.where(broken, failure.NOT_FINITE, status),
+        tried=moved.tried,
+        memory=tf.minimum(
+            loop.memory, step_size.remembered_step(moved.tried, ratio, order)
+        ),
+        outputs=loop.outputs,
+        trajectory=loop.trajectory,
+    )
+
+
+def _array(x: tf.Tensor, size, dynamic: bool = False) -> tf.TensorArray:
+    """A TensorArray for tensors like `x`, whose entries may be written again."""
+    return tf.TensorArray(
+        x.dtype,
+        size=size,
+        dynamic_size=dynamic,
+        element_shape=x.shape,
+        clear_after_read=False,
+    )
+
+
+def _empty_trajectory(y0: list[tf.Tensor], dtype: tf.DType) -> Trajectory:
+    return Trajectory(
+        grid=_array(tf.zeros([2], dtype), 0, dynamic=True),
+        output=_array(tf.constant(0), 0, dynamic=True),
+        states=[_array(x, 0, dynamic=True) for x in y0],
+    )
+
+
+def _write(loop: _Loop, grid, ends_on) -> Trajectory:
+    """Writes the step about to be judged at the end of the trajectory."""
+    i, trajectory = loop.accepted, loop.trajectory
+    states = zip(trajectory.states, loop.y, strict=True)
+    return Trajectory(
+        grid=trajectory.grid.write(i, grid),
+        output=trajectory.output.write(i, ends_on),
+        states=[array.write(i, x) for array, x in states],
+    )

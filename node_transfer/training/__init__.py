@@ -1,0 +1,1 @@
+"""A config becomes a run directory: strategy, fit, resume, evaluation."""

@@ -1,0 +1,121 @@
+"""From a config to a model."""
+
+import dataclasses
+import os
+
+import keras
+
+from node_transfer.errors import UserError
+from node_transfer.layers.conv_dynamics import ConvDynamics
+from node_transfer.layers.dense_dynamics import DenseDynamics
+from node_transfer.layers.ode_layer import ODELayer
+from node_transfer.models.backbones import WeightsSource, build_backbone, check_backbone
+from node_transfer.models.saving import load_model
+from node_transfer.models.transfer_classifier import TransferClassifier
+from node_transfer.training.config import FIXED_GRID_METHODS, ExperimentConfig
+from node_transfer.training.run_directory import MODEL, RunDirectory
+
+
+def resolve_backbone(config: ExperimentConfig) -> ExperimentConfig:
+    """Fills in backbone, weights and image size from defaults or the earlier run.
+
+    Raises:
+        UserError: A flag contradicts the run that `init_from` names.
+    """
+    if config.init_from is None:
+        backbone = config.backbone or "EfficientNetB0"
+        check_backbone(backbone)
+        return dataclasses.replace(
+            config, backbone=backbone, weights=config.weights or "auto"
+        )
+    if config.weights is not None:
+        raise UserError(
+            f"weights is {config.weights!r} and init_from is {config.init_from!r}: an "
+            "earlier run brings its own weights, so leave --weights out."
+        )
+    if not os.path.isdir(config.init_from):
+        return config  # a model file alone: nothing is known of it before it is loaded
+    earlier = RunDirectory(config.init_from).read_config()["experiment"]
+    for name in ("backbone", "image_size"):
+        wanted = getattr(config, name)
+        if wanted is not None and wanted != earlier[name]:
+            raise UserError(
+                f"{name} is {wanted!r}, but the run {config.init_from!r} has "
+                f"{earlier[name]!r}: leave --{name} out."
+            )
+    return dataclasses.replace(
+        config, backbone=earlier["backbone"], image_size=earlier["image_size"]
+    )
+
+
+def build_model(config: ExperimentConfig, image_size: int, num_classes: int):
+    """Builds the model of an experiment.
+
+    Returns:
+        `(model, WeightsSource)`.
+
+    Raises:
+        UserError: Weights that cannot be had, or an earlier model that does not fit.
+    """
+    if config.init_from is None:
+        backbone, source = build_backbone(config.backbone, config.weights, image_size)
+        earlier_head = None
+    else:
+        earlier = _load_earlier(config.init_from, image_size, num_classes)
+        backbone, earlier_head = earlier.backbone, earlier.head.get_weights()
+        source = WeightsSource("run", f"network of the run {config.init_from}")
+    backbone.trainable = not config.freeze_backbone
+    model = TransferClassifier(
+        backbone,
+        num_classes,
+        block=_build_block(config),
+        block_input="feature_map" if config.dynamics == "conv" else "pooled",
+        name="transfer_classifier",
+    )
+    if earlier_head is not None:
+        model.head.set_weights(earlier_head)
+    return model, source
+
+
+def _build_block(config: ExperimentConfig) -> keras.layers.Layer | None:
+    if config.block == "none":
+        return None
+    if config.dynamics == "conv":
+        dynamics = ConvDynamics(config.hidden_units, name="dynamics")
+    else:
+        dynamics = DenseDynamics(config.hidden_units, name="dynamics")
+    fixed_grid = config.method in FIXED_GRID_METHODS
+    return ODELayer(
+        dynamics,
+        rtol=config.rtol,
+        atol=config.atol,
+        method=config.method,
+        gradient=config.gradient,
+        options={"num_steps": config.num_steps} if fixed_grid else None,
+        name="ode",
+    )
+
+
+def _load_earlier(init_from: str, image_size: int, num_classes: int):
+    """Loads the model that a run starts from, and checks that it fits the data."""
+    path = init_from
+    if os.path.isdir(path):
+        path = os.path.join(path, MODEL)
+    model = load_model(path)
+    if not isinstance(model, TransferClassifier):
+        raise UserError(
+            f"The model {path!r} is a {type(model).__name__}, not a TransferClassifier: "
+            "pass --init_from with a run of this library."
+        )
+    if model.num_classes != num_classes:
+        raise UserError(
+            f"The model {path!r} tells {model.num_classes} classes apart and the dataset "
+            f"has {num_classes}: train on the same dataset, or leave --init_from out."
+        )
+    expected = model.backbone.input_shape[1]
+    if expected != image_size:
+        raise UserError(
+            f"The model {path!r} takes images of {expected} pixels, not {image_size}: "
+            f"pass --image_size={expected}."
+        )
+    return model

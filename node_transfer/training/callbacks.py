@@ -1,0 +1,46 @@
+"""What happens after each epoch: the history and the checkpoint."""
+
+import os
+import time
+
+import keras
+
+from node_transfer.training.run_directory import RunDirectory
+
+
+class RecordEpoch(keras.callbacks.Callback):
+    """Writes `history.csv`, then the state to go on from.
+
+    The checkpoint's name says how many epochs it follows, and it appears by renaming:
+    whenever the process is killed, the newest checkpoint is whole, and the history has
+    at least its epochs. (Keras's `BackupAndRestore` writes weights and epoch into two
+    files, which a kill between them leaves out of step.)
+    """
+
+    def __init__(self, run: RunDirectory, rows: list[dict[str, float]]):
+        super().__init__()
+        self._run = run
+        self._rows = rows
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {"epoch": epoch + 1}
+        # Each metric, then the same on the validation split; the backward pass has none.
+        row |= {k: float(v) for k, v in logs.items() if k != "val_nfe_backward"}
+        row["learning_rate"] = float(self.model.optimizer.learning_rate)
+        row["seconds"] = round(time.perf_counter() - self._start, 3)
+        self._rows.append(row)
+        self._run.write_history(self._rows)
+        self._write_checkpoint(epoch + 1)
+
+    def _write_checkpoint(self, epochs_done: int):
+        path = self._run.checkpoint_path(epochs_done)
+        path.parent.mkdir(exist_ok=True)
+        _, previous = self._run.last_checkpoint()
+        partial = path.with_name(f"partial-{path.name}")
+        self.model.save_weights(partial)
+        os.replace(partial, path)
+        if previous is not None and previous != path:
+            previous.unlink()

@@ -1,0 +1,165 @@
+"""The one function that every experiment is: a config becomes a run directory."""
+
+import dataclasses
+import sys
+
+import keras
+import tensorflow as tf
+
+from node_transfer.data.image_data import SPLITS, ImageData
+from node_transfer.data.loading import load_data
+from node_transfer.data.pipelines import evaluation_batches, training_batches
+from node_transfer.errors import UserError
+from node_transfer.models.backbones import BACKBONES, MIN_IMAGE_SIZE
+from node_transfer.models.saving import load_model, save_model
+from node_transfer.ode import failure
+from node_transfer.training import evaluation
+from node_transfer.training.build import build_model, resolve_backbone
+from node_transfer.training.callbacks import RecordEpoch
+from node_transfer.training.config import ExperimentConfig
+from node_transfer.training.optimizers import make_optimizer
+from node_transfer.training.run_directory import RunDirectory
+from node_transfer.training.strategy import environment, make_strategy, set_precision
+
+
+def run_experiment(config: ExperimentConfig, verbose: int | str = "auto") -> RunDirectory:
+    """Trains a model, saves it, and evaluates it as it was saved.
+
+    A run that was stopped goes on after its last whole epoch, with the same numbers as
+    if it had not been.
+
+    Args:
+        config: The experiment.
+        verbose: As in `keras.Model.fit`.
+
+    Returns:
+        The finished run's directory.
+
+    Raises:
+        UserError: The experiment cannot be run as asked, or an ODE cannot be solved.
+    """
+    run = RunDirectory(config.run_directory)
+    run.check_free(config)
+    config = resolve_backbone(config)
+    data = _load_data(config)
+    config = dataclasses.replace(config, image_size=data.image_size)
+
+    keras.utils.set_random_seed(config.seed)
+    set_precision(config.mixed_precision)
+    strategy = make_strategy(config.strategy)
+    steps_per_epoch = -(-data.sizes["train"] // config.batch_size)
+    with strategy.scope():
+        model, weights = build_model(config, data.image_size, data.num_classes)
+        model.compile(
+            optimizer=make_optimizer(config, steps_per_epoch),
+            loss=evaluation.loss(),
+            metrics=["accuracy"],
+        )
+    if weights.kind == "random":
+        _warn(f"the backbone starts from {weights.detail}")
+    run.prepare(
+        config,
+        {
+            **environment(config, strategy),
+            "data": {**data.source, "sizes": data.sizes, "image_size": data.image_size},
+            "weights": dataclasses.asdict(weights),
+        },
+    )
+    _train(run, config, model, data, steps_per_epoch, verbose)
+    return run
+
+
+def _load_data(config: ExperimentConfig) -> ImageData:
+    backbone = BACKBONES.get(config.backbone)
+    data = load_data(
+        config.dataset,
+        data_dir=config.data_dir,
+        image_size=config.image_size,
+        default_image_size=backbone.image_size if backbone else 224,
+        min_image_size=MIN_IMAGE_SIZE,
+        validation_fraction=config.validation_fraction,
+        train_examples=config.train_examples,
+        seed=config.seed,
+    )
+    if config.batch_size > data.sizes["train"]:
+        raise UserError(
+            f"batch_size is {config.batch_size} and there are {data.sizes['train']} "
+            f"training examples: pass --batch_size={data.sizes['train']} or less."
+        )
+    return data
+
+
+def _train(run, config, model, data, steps_per_epoch, verbose):
+    epochs_done, checkpoint = run.last_checkpoint()
+    rows = run.read_history()[:epochs_done]
+    if checkpoint is not None:
+        model.optimizer.build(model.trainable_variables)
+        model.load_weights(checkpoint)
+        print(f"Going on after epoch {epochs_done} of {run.path}", flush=True)
+    if epochs_done < config.epochs:
+        _fit(run, config, model, data, steps_per_epoch, epochs_done, rows, verbose)
+    save_model(model, run.model_path)
+    run.write_metrics(_final_metrics(run, data, rows))
+    run.remove_checkpoints()
+
+
+def _fit(run, config, model, data, steps_per_epoch, epochs_done, rows, verbose):
+    batches = training_batches(
+        data, config.batch_size, config.seed, epochs_done, config.epochs, config.augment
+    )
+    try:
+        model.fit(
+            batches,
+            initial_epoch=epochs_done,
+            epochs=config.epochs,
+            steps_per_epoch=steps_per_epoch,
+            validation_data=evaluation_batches(data, "validation", config.batch_size),
+            callbacks=[
+                RecordEpoch(run, rows),
+                keras.callbacks.TensorBoard(run.path / "tensorboard", write_graph=False),
+            ],
+            verbose=verbose,
+        )
+    except tf.errors.InvalidArgumentError as error:
+        raise _solve_error(error, run) or error from None
+
+
+def _solve_error(error: Exception, run: RunDirectory) -> UserError | None:
+    """The sentence of a failed solve, found in TensorFlow's report of it."""
+    text = str(error)
+    if failure.MARKER not in text:
+        return None
+    sentence = text[text.index(failure.MARKER) :].split("]")[0].rstrip()
+    epochs, _ = run.last_checkpoint()
+    return UserError(
+        f"{sentence} ({epochs} whole epochs are kept in {run.path}; --overwrite starts "
+        "anew.)"
+    )
+
+
+def _final_metrics(run: RunDirectory, data: ImageData, rows: list[dict]) -> dict:
+    """Numbers of the saved model, as it reads back from its file."""
+    model = load_model(run.model_path)
+    results = {split: evaluation.evaluate(model, data, split) for split in SPLITS}
+    last = rows[-1]
+    return {
+        split: {name: results[split][name] for name in ("accuracy", "loss")}
+        for split in SPLITS
+    } | {
+        "epochs": len(rows),
+        "parameters": int(model.count_params()),
+        "nfe": {
+            "forward": results["test"]["nfe"],
+            "training_forward": last.get("nfe_forward"),
+            "training_backward": last.get("nfe_backward"),
+        },
+        "seconds": {
+            "training": round(sum(row["seconds"] for row in rows), 3),
+            "epoch": round(sorted(row["seconds"] for row in rows)[len(rows) // 2], 3),
+            "test": results["test"]["seconds"],
+        },
+    }
+
+
+def _warn(message: str):
+    print(f"WARNING: {message}", file=sys.stderr, flush=True)

@@ -1,0 +1,201 @@
+"""One shared set of flags for the experiments. Imports no TensorFlow."""
+
+import dataclasses
+
+from absl import flags
+
+from node_transfer.models.backbones import BACKBONES
+from node_transfer.training import config as choices
+from node_transfer.training.config import ExperimentConfig
+
+DEFAULT_BACKBONE = "EfficientNetB0"
+DEFAULT_WEIGHTS = "auto"
+
+FLAGS = flags.FLAGS
+
+
+def define_data_flags(dataset: str | None):
+    """Flags that say where the images come from."""
+    flags.DEFINE_string(
+        "dataset",
+        dataset,
+        "The images: digits (8x8 handwritten digits that come with scikit-learn) or the "
+        "name of an image classification set of TensorFlow Datasets, such as cifar10.",
+    )
+    flags.DEFINE_string(
+        "data_dir",
+        None,
+        "Folder of TensorFlow Datasets. Default: $TFDS_DATA_DIR, else "
+        "~/tensorflow_datasets; a set that is not there yet is downloaded to it.",
+    )
+
+
+def define_experiment_flags(defaults: ExperimentConfig):
+    """Defines every flag of an experiment, with its defaults."""
+    define_data_flags(defaults.dataset)
+    _define_model_flags(defaults)
+    _define_training_flags(defaults)
+    _define_ode_flags(defaults)
+    flags.DEFINE_string(
+        "output_dir",
+        None,
+        "The run directory: config.json, history.csv, metrics.json, model.keras. "
+        f"Default: results/runs/DATASET/{defaults.experiment}. A run that was stopped "
+        "there goes on after its last whole epoch.",
+    )
+    flags.DEFINE_bool(
+        "overwrite", False, "Replace a run that is in the run directory already."
+    )
+
+
+def _define_model_flags(defaults: ExperimentConfig):
+    flags.DEFINE_enum(
+        "backbone",
+        None,
+        list(BACKBONES),
+        "The network whose features the final layer sees. Default: "
+        f"{DEFAULT_BACKBONE}, or that of --init_from.",
+    )
+    flags.DEFINE_string(
+        "weights",
+        None,
+        "What the backbone starts from: imagenet (Keras downloads the weights once), "
+        "none (random), auto (imagenet if it can be had, else random, and says so), or "
+        f"the path of a weights file. Default: {DEFAULT_WEIGHTS}.",
+    )
+    flags.DEFINE_integer(
+        "image_size",
+        None,
+        "Height and width in pixels that images are scaled to. Default: their own (32 "
+        "for cifar10), or the backbone's where they differ in size.",
+        lower_bound=32,
+    )
+    flags.DEFINE_bool(
+        "freeze_backbone",
+        defaults.freeze_backbone,
+        "Train the block and the final layer only, not the backbone.",
+    )
+    flags.DEFINE_string(
+        "init_from",
+        defaults.init_from,
+        "Start from the network of an earlier run (its run directory or .keras file): "
+        "its backbone and final layer, as the paper adds the block to the trained model.",
+    )
+    flags.DEFINE_enum(
+        "strategy",
+        defaults.strategy,
+        choices.STRATEGIES,
+        "one_device, mirrored (one replica of the model on each GPU, the batch shared "
+        "out), or auto: mirrored where there are several GPUs.",
+    )
+    flags.DEFINE_enum(
+        "mixed_precision",
+        defaults.mixed_precision,
+        choices.MIXED_PRECISION,
+        "Compute the backbone in half precision. The ODE stays in float32.",
+    )
+
+
+def _define_training_flags(defaults: ExperimentConfig):
+    flags.DEFINE_integer(
+        "epochs", defaults.epochs, "Times to go through the data.", lower_bound=1
+    )
+    flags.DEFINE_integer(
+        "batch_size", defaults.batch_size, "Images a step of training.", lower_bound=1
+    )
+    flags.DEFINE_enum(
+        "optimizer", defaults.optimizer, choices.OPTIMIZERS, "sgd has momentum 0.9."
+    )
+    flags.DEFINE_float(
+        "learning_rate", defaults.learning_rate, "The rate that training starts with."
+    )
+    flags.DEFINE_enum(
+        "lr_schedule",
+        defaults.lr_schedule,
+        choices.LR_SCHEDULES,
+        "How the rate changes: constant; odenet_mnist, divided by 10 after 60, 100 and "
+        "140 of every 160 epochs; cosine, down to 0.",
+    )
+    flags.DEFINE_integer("seed", defaults.seed, "Of every random number.", lower_bound=0)
+    flags.DEFINE_integer(
+        "train_examples",
+        defaults.train_examples,
+        "Train on so many images only, the same share of each class. Default: all.",
+        lower_bound=1,
+    )
+    flags.DEFINE_float(
+        "validation_fraction",
+        defaults.validation_fraction,
+        "The last part of the training images to hold out for validation, where the set "
+        "has no validation images of its own.",
+    )
+    flags.DEFINE_bool(
+        "augment", defaults.augment, "Flip and shift the training images at random."
+    )
+
+
+def _define_ode_flags(defaults: ExperimentConfig):
+    flags.DEFINE_enum(
+        "dynamics",
+        defaults.dynamics,
+        choices.DYNAMICS,
+        "The f of dh/dt = f(h, t): dense, on the pooled features, or conv, on the "
+        "feature map.",
+    )
+    flags.DEFINE_integer(
+        "hidden_units",
+        defaults.hidden_units,
+        "Width inside f: hidden units (dense) or filters (conv).",
+        lower_bound=1,
+    )
+    define_solver_flags(defaults)
+    flags.DEFINE_enum(
+        "gradient",
+        defaults.gradient,
+        choices.GRADIENTS,
+        "backprop (the exact gradient of the solver's steps) or adjoint (the adjoint "
+        "sensitivity method, in constant memory).",
+    )
+    flags.DEFINE_integer(
+        "num_steps",
+        defaults.num_steps,
+        f"Steps of the methods on a fixed grid: {', '.join(choices.FIXED_GRID_METHODS)}.",
+        lower_bound=1,
+    )
+
+
+def define_solver_flags(defaults: ExperimentConfig | None):
+    """Flags that can also be changed for a model that is trained already."""
+
+    def default(name):
+        return getattr(defaults, name) if defaults else None
+
+    note = "" if defaults else " Default: what the model was trained with."
+    flags.DEFINE_enum(
+        "method",
+        default("method"),
+        choices.METHODS,
+        "The ODE solver; dopri5 is Dormand-Prince, the paper's Runge-Kutta." + note,
+    )
+    for name, word in (("rtol", "relative"), ("atol", "absolute")):
+        flags.DEFINE_float(
+            name,
+            default(name),
+            f"The solver's {word} tolerance: smaller is more exact and slower." + note,
+        )
+        flags.register_validator(
+            name,
+            lambda value: value is None or 0 < value < float("inf"),
+            message="pass a positive number, such as 1e-5",
+        )
+
+
+def config_from_flags(defaults: ExperimentConfig) -> ExperimentConfig:
+    """Returns the experiment that the command line asks for.
+
+    Raises:
+        UserError: A value that no experiment can have.
+    """
+    names = {field.name for field in dataclasses.fields(ExperimentConfig)}
+    names -= {"experiment", "block"}
+    return dataclasses.replace(defaults, **{name: FLAGS[name].value for name in names})

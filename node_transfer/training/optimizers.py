@@ -1,0 +1,34 @@
+"""Optimizers and learning-rate schedules."""
+
+import math
+
+import keras
+
+from node_transfer.training.config import ExperimentConfig
+
+# odenet_mnist divides its rate by 10 after these of its 160 epochs.
+ODENET_BOUNDARIES = (60 / 160, 100 / 160, 140 / 160)
+ODENET_MOMENTUM = 0.9
+
+
+def make_optimizer(config: ExperimentConfig, steps_per_epoch: int):
+    """Returns the optimizer of an experiment, its schedule in steps.
+
+    Reference: examples/odenet_mnist.py in torchdiffeq, the code of Chen et al. (2018).
+    """
+    rate = learning_rate(config, steps_per_epoch)
+    if config.optimizer == "sgd":
+        return keras.optimizers.SGD(rate, momentum=ODENET_MOMENTUM)
+    return keras.optimizers.Adam(rate)
+
+
+def learning_rate(config: ExperimentConfig, steps_per_epoch: int):
+    """Returns a float, or a Keras schedule from the number of steps to the rate."""
+    rate, steps = config.learning_rate, config.epochs * steps_per_epoch
+    if config.lr_schedule == "cosine":
+        return keras.optimizers.schedules.CosineDecay(rate, steps)
+    if config.lr_schedule == "odenet_mnist":
+        boundaries = [max(1, math.floor(part * steps)) for part in ODENET_BOUNDARIES]
+        rates = [rate, rate / 10, rate / 100, rate / 1000]
+        return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates)
+    return rate

@@ -1,0 +1,168 @@
+"""The files of a run. Each is written whole or not at all. Imports no TensorFlow."""
+
+import csv
+import dataclasses
+import json
+import os
+import shutil
+from pathlib import Path
+
+from node_transfer.errors import UserError
+from node_transfer.training.config import ExperimentConfig
+
+CONFIG, HISTORY, METRICS, MODEL = (
+    "config.json",
+    "history.csv",
+    "metrics.json",
+    "model.keras",
+)
+
+
+class RunDirectory:
+    """A folder with `config.json`, `history.csv`, `metrics.json` and `model.keras`.
+
+    While training it also has `checkpoint/`, with the state after the last whole epoch,
+    and `tensorboard/`.
+
+    Attributes:
+        path: The folder.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    @property
+    def model_path(self) -> Path:
+        return self.path / MODEL
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its end: its metrics are the last file written."""
+        return (self.path / METRICS).exists()
+
+    def prepare(self, config: ExperimentConfig, record: dict) -> None:
+        """Makes the folder ready for a run, or for going on with one.
+
+        Args:
+            config: The experiment.
+            record: What `config.json` says beside it: versions, device, sources.
+
+        Raises:
+            UserError: The folder holds a finished run, or one of another config, and
+                `config.overwrite` is not set; or it cannot be made.
+        """
+        if config.overwrite:
+            self._clear()
+        self.check_free(config)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"The run directory {str(self.path)!r} cannot be made "
+                f"({error.strerror}): pass another --output_dir."
+            ) from error
+        if not (self.path / CONFIG).exists():
+            self._write_json(CONFIG, {"experiment": dataclasses.asdict(config), **record})
+
+    def check_free(self, config: ExperimentConfig) -> None:
+        """Raises `UserError` where the run may not be written, see `prepare`."""
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(
+                f"The run directory {str(self.path)!r} is a file: pass another "
+                "--output_dir."
+            )
+        if config.overwrite:
+            return
+        if self.finished:
+            raise UserError(
+                f"{str(self.path)!r} holds a finished run: pass --overwrite to replace "
+                "it, or another --output_dir."
+            )
+        if (self.path / CONFIG).exists():
+            earlier = self.read_config()["experiment"]
+            for name, value in config.what_matters().items():
+                if earlier.get(name) != value:
+                    raise UserError(
+                        f"{str(self.path)!r} holds an unfinished run with {name} = "
+                        f"{earlier.get(name)!r}, not {value!r}: pass the same flags to "
+                        "go on with it, --overwrite to replace it, or another "
+                        "--output_dir."
+                    )
+        elif self.path.is_dir() and any(self.path.iterdir()):
+            raise UserError(
+                f"The folder {str(self.path)!r} is not empty and not a run: pass another "
+                "--output_dir."
+            )
+
+    def _clear(self):
+        """Removes a run's own files, and nothing else."""
+        for name in (METRICS, CONFIG, HISTORY, MODEL):
+            (self.path / name).unlink(missing_ok=True)
+        for name in ("checkpoint", "tensorboard"):
+            shutil.rmtree(self.path / name, ignore_errors=True)
+
+    def read_config(self) -> dict:
+        """Returns `config.json`.
+
+        Raises:
+            UserError: There is none, or it is not JSON.
+        """
+        return self._read_json(CONFIG)
+
+    def read_metrics(self) -> dict:
+        """Returns `metrics.json`; raises `UserError` where the run is not finished."""
+        return self._read_json(METRICS)
+
+    def write_metrics(self, metrics: dict) -> None:
+        self._write_json(METRICS, metrics)
+
+    def read_history(self) -> list[dict[str, float]]:
+        """Returns `history.csv`, a row an epoch."""
+        path = self.path / HISTORY
+        if not path.exists():
+            return []
+        with path.open(newline="") as file:
+            return [
+                {name: float(value) for name, value in row.items()}
+                for row in csv.DictReader(file)
+            ]
+
+    def write_history(self, rows: list[dict[str, float]]) -> None:
+        partial = self.path / f"{HISTORY}.partial"
+        with partial.open("w", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        os.replace(partial, self.path / HISTORY)
+
+    def checkpoint_path(self, epochs_done: int) -> Path:
+        return self.path / "checkpoint" / f"epoch-{epochs_done:05d}.weights.h5"
+
+    def last_checkpoint(self) -> tuple[int, Path | None]:
+        """Returns the epochs done and the file of the state after them, if any."""
+        files = sorted((self.path / "checkpoint").glob("epoch-*.weights.h5"))
+        if not files:
+            return 0, None
+        return int(files[-1].name.split("-")[1].split(".")[0]), files[-1]
+
+    def remove_checkpoints(self) -> None:
+        shutil.rmtree(self.path / "checkpoint", ignore_errors=True)
+
+    def _read_json(self, name: str) -> dict:
+        try:
+            return json.loads((self.path / name).read_text())
+        except OSError:
+            raise UserError(
+                f"{str(self.path)!r} has no {name}: pass the directory of a "
+                f"{'finished ' if name == METRICS else ''}run."
+            ) from None
+        except json.JSONDecodeError as error:
+            raise UserError(
+                f"{str(self.path / name)!r} is not JSON ({error}): the file was changed; "
+                "run the experiment again with --overwrite."
+            ) from None
+
+    def _write_json(self, name: str, content: dict) -> None:
+        partial = self.path / f"{name}.partial"
+        partial.write_text(json.dumps(content, indent=2) + "\n")
+        os.replace(partial, self.path / name)

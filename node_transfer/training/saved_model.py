@@ -1,0 +1,83 @@
+"""Evaluation of a saved model, given its run directory or its file."""
+
+import json
+import os
+
+from tabulate import tabulate
+
+from node_transfer.data.loading import load_data
+from node_transfer.errors import UserError
+from node_transfer.models.saving import load_model
+from node_transfer.training import evaluation
+from node_transfer.training.run_directory import CONFIG, MODEL, RunDirectory
+
+
+def evaluate_saved(
+    path: str,
+    *,
+    dataset: str | None = None,
+    data_dir: str | None = None,
+    split: str = "test",
+    batch_size: int = evaluation.EVALUATION_BATCH_SIZE,
+    rtol: float | None = None,
+    atol: float | None = None,
+    method: str | None = None,
+) -> dict:
+    """Loads a model, evaluates it, and prints a table and a line of JSON.
+
+    Args:
+        path: A run directory, or a `.keras` file.
+        dataset, data_dir: The images; `None`: those of the run.
+        split: `"train"`, `"validation"` or `"test"`.
+        batch_size: Examples a batch.
+        rtol, atol, method: Changes to the ODE block's solver; `None` leaves it.
+
+    Returns:
+        The content of the line of JSON: `accuracy`, `loss`, `nfe`, `seconds`, and what
+        was evaluated.
+
+    Raises:
+        UserError: The model or the data cannot be had, or do not fit together.
+    """
+    directory, model_path = os.path.split(path)
+    if os.path.isdir(path):
+        directory, model_path = path, os.path.join(path, MODEL)
+    else:
+        model_path = path
+    trained = {}
+    if os.path.isfile(os.path.join(directory, CONFIG)):
+        trained = RunDirectory(directory).read_config()["experiment"]
+    dataset = dataset or trained.get("dataset")
+    model = load_model(model_path)
+    if dataset is None:
+        raise UserError(
+            f"The model {model_path!r} has no {CONFIG} beside it, so its dataset is not "
+            "known: pass --dataset."
+        )
+    if any(value is not None for value in (rtol, atol, method)):
+        try:
+            model = evaluation.change_solver(model, rtol, atol, method)
+        except ValueError as error:
+            raise UserError(f"{error} Leave --rtol, --atol, --method out.") from error
+
+    # The splits are those of training, unless the images are others.
+    same = trained if trained.get("dataset") == dataset else {}
+    data = load_data(
+        dataset,
+        data_dir=data_dir or same.get("data_dir"),
+        image_size=model.input_shape[1],
+        validation_fraction=same.get("validation_fraction", 0.1),
+        train_examples=same.get("train_examples"),
+        seed=same.get("seed", 0),
+    )
+    classes = model.output_shape[-1]
+    if classes != data.num_classes:
+        raise UserError(
+            f"The model {model_path!r} tells {classes} classes apart and {dataset!r} has "
+            f"{data.num_classes}: pass a --dataset that it was trained for."
+        )
+    result = evaluation.evaluate(model, data, split, batch_size)
+    result |= {"model": path, "dataset": dataset, "split": split}
+    print(tabulate(result.items(), headers=("", "value"), disable_numparse=True))
+    print(json.dumps(result), flush=True)
+    return result

@@ -1,0 +1,34 @@
+"""Packaging of node-transfer."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="node-transfer",
+    version="0.1.0",
+    description="Neural ODE blocks for Keras; Transfer Learning using Neural ODEs",
+    packages=find_packages(include=["node_transfer", "node_transfer.*"]),
+    python_requires=">=3.10,<3.14",
+    install_requires=[
+        "tensorflow~=2.21.0",  # models, training, tf.data
+        "keras>=3.12,<3.16",  # what TensorFlow's tf.keras is; the range that was tested
+        "tensorflow-probability~=0.25.0",  # the Dormand-Prince solver that ours extends
+        "tf-keras~=2.21.0",  # TensorFlow Probability imports it
+        "tensorflow-datasets~=4.9.10",  # CIFAR-10 and every other image set
+        "importlib_resources",  # tensorflow-datasets imports it and does not say so
+        "requests",  # asks whether a data set's server answers, as TFDS itself fetches
+        "scikit-learn>=1.5",  # the digits data set, stratified subsets
+        "tensorboard",  # the logs of keras.callbacks.TensorBoard
+        "matplotlib>=3.9",  # figures
+        "tabulate>=0.9",  # tables in terminal and Markdown
+        "absl-py>=2.1",  # command-line flags
+        "numpy>=1.26",  # arrays
+    ],
+    extras_require={
+        "test": [
+            "pytest>=8",  # runs the tests
+            "hypothesis>=6.100",  # property tests
+            "scipy>=1.13",  # DOP853, the independent solver
+            "ruff",  # format and lint
+        ],
+    },
+)
