@@ -5,6 +5,7 @@ import dataclasses
 import tensorflow as tf
 
 SPLITS = ("train", "validation", "test")
+MEMORY_LIMIT_BYTES = 2 * 2**30  # of decoded images, a split
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +28,10 @@ class ImageData:
     sizes: dict[str, int]
     source: dict
     splits: dict[str, tf.data.Dataset]
+
+    def fits_in_memory(self, split: str) -> bool:
+        """Whether the split's images take 2 GiB or less."""
+        return self.sizes[split] * 3 * self.image_size**2 <= MEMORY_LIMIT_BYTES
 
 
 def as_rgb(image: tf.Tensor, size: int) -> tf.Tensor:

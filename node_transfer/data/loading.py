@@ -10,7 +10,6 @@ from node_transfer.data import digits, tfds_source
 from node_transfer.data.image_data import SPLITS, ImageData, as_rgb
 from node_transfer.errors import UserError
 
-CACHE_LIMIT_BYTES = 4 * 2**30  # of decoded images, a split
 DEFAULT_HELD_OUT = 0.1  # where a set has no test split of its own
 
 
@@ -27,7 +26,7 @@ def load_data(
 ) -> ImageData:
     """Loads an image classification data set.
 
-    A split whose images take less than 4 GiB stays in memory once it has been read.
+    A split whose images take 2 GiB or less stays in memory once it has been read.
 
     Args:
         name: `"digits"`, or a set of TensorFlow Datasets.
@@ -76,10 +75,11 @@ def load_data(
         )
         for split in SPLITS
     }
+    data = ImageData(name, num_classes, image_size, sizes, source, splits)
     for split in SPLITS:
-        if sizes[split] * 3 * image_size**2 <= CACHE_LIMIT_BYTES:
+        if data.fits_in_memory(split):
             splits[split] = splits[split].cache()
-    return ImageData(name, num_classes, image_size, sizes, source, splits)
+    return data
 
 
 def _three_splits(name, parts, fraction) -> dict[str, tf.data.Dataset]:

@@ -1,10 +1,11 @@
 """Batches for training and for evaluation."""
 
+import numpy as np
 import tensorflow as tf
 
 from node_transfer.data.image_data import ImageData
 
-SHUFFLE_LIMIT_BYTES = 2**30
+SHUFFLE_BUFFER_BYTES = 2**30  # for splits that are too large to be held in memory
 CROP_PADDING = 4  # pixels at 32x32, scaled with the image
 
 
@@ -20,7 +21,9 @@ def training_batches(
 
     The order of an epoch, and its augmentation, depend on the seed and on the epoch's
     number alone, so that a training that was interrupted goes on as if it had not been.
-    Each epoch has `ceil(size / batch_size)` batches; its last one may be smaller.
+    (Of a split too large for memory the order is drawn from a buffer, and starts anew
+    after an interruption.) An epoch has `ceil(size / batch_size)` batches; its last one
+    may be smaller.
 
     Args:
         data: Where the images come from.
@@ -29,26 +32,38 @@ def training_batches(
         first_epoch, epochs: Epochs run from `first_epoch` to `epochs - 1`.
         augment: Whether to flip images at random and to crop them after padding.
     """
-    examples, size = data.splits["train"], data.sizes["train"]
-    image_bytes = 3 * data.image_size**2
-    buffer = min(size, max(batch_size, SHUFFLE_LIMIT_BYTES // image_bytes))
+    size = data.sizes["train"]
+    epoch_numbers = tf.data.Dataset.range(first_epoch, epochs)
+    if data.fits_in_memory("train"):
+        images, labels = _in_memory(data.splits["train"])
 
-    def one_epoch(epoch):
-        # A fixed seed and no reshuffling inside: the epoch's number is the only source.
-        epoch_seed = epoch * 1_000_003 + seed
-        shuffled = examples.shuffle(buffer, epoch_seed, reshuffle_each_iteration=False)
-        if augment:
-            shuffled = shuffled.enumerate().map(
-                lambda i, example: (
-                    _augmented(example[0], epoch_seed, i),
-                    example[1],
-                ),
+        def one_epoch(epoch):
+            order = tf.random.experimental.stateless_shuffle(
+                tf.range(size), tf.stack([tf.cast(seed, tf.int64), epoch])
+            )
+            batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+            return batches.map(
+                lambda i: (epoch, i, tf.gather(images, i), tf.gather(labels, i)),
                 num_parallel_calls=tf.data.AUTOTUNE,
             )
-        return shuffled.batch(batch_size)
 
-    batches = tf.data.Dataset.range(first_epoch, epochs).flat_map(one_epoch)
-    batches = batches.map(_as_float, num_parallel_calls=tf.data.AUTOTUNE)
+        batches = epoch_numbers.flat_map(one_epoch)
+    else:
+        buffer = max(batch_size, SHUFFLE_BUFFER_BYTES // (3 * data.image_size**2))
+        shuffled = data.splits["train"].shuffle(buffer, seed)
+        shuffled = tf.data.Dataset.zip(tf.data.Dataset.range(size), shuffled)
+        batches = epoch_numbers.flat_map(
+            lambda epoch: shuffled.batch(batch_size).map(
+                lambda i, example: (epoch, i, *example)
+            )
+        )
+
+    def finish(epoch, indices, images, labels):
+        if augment:
+            images = _augmented(images, seed, epoch, indices)
+        return tf.cast(images, tf.float32), labels
+
+    batches = batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE)
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
@@ -63,11 +78,27 @@ def _as_float(images, labels):
     return tf.cast(images, tf.float32), labels
 
 
-def _augmented(image: tf.Tensor, epoch_seed: tf.Tensor, i: tf.Tensor) -> tf.Tensor:
+def _in_memory(examples: tf.data.Dataset) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns all images and labels of a split, as one tensor each."""
+    batches = list(examples.batch(1024).as_numpy_iterator())
+    with tf.device("CPU"):
+        return tuple(
+            tf.constant(np.concatenate(part)) for part in zip(*batches, strict=True)
+        )
+
+
+def _augmented(images, seed, epoch, indices) -> tf.Tensor:
     """Flips at random, and crops at random after reflecting the border."""
-    size = image.shape[0]
+    size = images.shape[1]
     padding = max(1, CROP_PADDING * size // 32)
-    flip_seed, crop_seed = [epoch_seed, 2 * i], [epoch_seed, 2 * i + 1]
-    image = tf.image.stateless_random_flip_left_right(image, flip_seed)
-    image = tf.pad(image, [[padding, padding], [padding, padding], [0, 0]], "REFLECT")
-    return tf.image.stateless_random_crop(image, (size, size, 3), crop_seed)
+    padding = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
+    padded = tf.pad(images, padding, "REFLECT")
+
+    def one(arguments):
+        image, i = arguments
+        # Two numbers make a seed: one of the epoch, one of the image and its use.
+        first, second = seed + 1_000_003 * epoch, 2 * tf.cast(i, tf.int64)
+        image = tf.image.stateless_random_crop(image, (size, size, 3), [first, second])
+        return tf.image.stateless_random_flip_left_right(image, [first, second + 1])
+
+    return tf.map_fn(one, (padded, indices), fn_output_signature=images.dtype)

@@ -164,9 +164,9 @@ def _from_file(spec: BackboneSpec, size: int, path: str):
 
 
 def _cache_folder() -> str:
-    import keras
-
-    return os.path.join(keras.config.keras_home(), "models")
+    """Where `keras.utils.get_file` keeps its downloads."""
+    home = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
+    return os.path.join(home, "models")
 
 
 def _first_line(error: Exception) -> str:

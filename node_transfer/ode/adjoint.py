@@ -84,7 +84,7 @@ def gradient(
         sources.zeros(),
         time_bars,
         tf.constant(0),
-        tf.cast(initial_step, times.dtype),
+        stepping.scalar(initial_step, times.dtype),
     )
     if times.shape[0] == 2:
         state = back_one_interval(1, *state[1:])

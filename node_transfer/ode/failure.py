@@ -11,7 +11,7 @@ REASONS = (
 )
 MARKER = "The ODE solve failed"
 REMEDIES = (
-    "Try a looser tolerance (rtol, atol), method='bdf' for stiff dynamics, a smooth "
+    "Try a looser tolerance (rtol, atol), the method bdf for stiff dynamics, a smooth "
     "activation such as tanh, a lower learning rate, or a larger max_num_steps."
 )
 
@@ -36,10 +36,20 @@ def checked(y, status, circumstances, phase: str, on_failure: str):
     """
 
     def message():
-        return tf.strings.format(
-            f"{MARKER} ({phase}): {{}} at t = {{}}, with step size {{}}, after {{}} "
-            f"evaluations of f at rtol = {{}}, atol = {{}}. {REMEDIES}",
-            [tf.gather(REASONS, status), *circumstances],
+        t, step, nfe, rtol, atol = (
+            tf.strings.as_string(x, shortest=True)
+            if x.dtype.is_floating
+            else tf.strings.as_string(x)
+            for x in map(tf.convert_to_tensor, circumstances)
+        )
+        return tf.strings.join(
+            [
+                f"{MARKER} ({phase}): ",
+                tf.gather(REASONS, status),
+                *(" at t = ", t, ", with step size ", step, ", after ", nfe),
+                *(" evaluations of f at rtol = ", rtol, ", atol = ", atol, ". "),
+                REMEDIES,
+            ]
         )
 
     def fail():

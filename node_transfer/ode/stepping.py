@@ -117,7 +117,7 @@ def integrate(
         ODESolveError: See `failure.checked`.
     """
     tableau, dtype = settings.tableau, times.dtype
-    rtol, atol = tf.cast(settings.rtol, dtype), tf.cast(settings.atol, dtype)
+    rtol, atol = scalar(settings.rtol, dtype), scalar(settings.atol, dtype)
     direction = tf.sign(times[-1] - times[0])
     num_times = times.shape[0] or tf.shape(times)[0]
     only_final = times.shape[0] == 2
@@ -218,13 +218,20 @@ def integrate(
     )
 
 
+def scalar(value, dtype: tf.DType) -> tf.Tensor:
+    """A number or tensor as a scalar of the dtype; a number keeps all its digits."""
+    if tf.is_tensor(value) or isinstance(value, tf.Variable):
+        return tf.cast(value, dtype)
+    return tf.constant(value, dtype)
+
+
 def _first_size(settings, func, y0, times, first, direction, initial_step, rtol, atol):
     """Returns the first step's size and the evaluations of f spent before it."""
     tableau = settings.tableau
     startup_nfe = tf.constant(int(tableau.first_same_as_last))
     if not tableau.adaptive:
         return tf.abs(times[1] - times[0]) / settings.num_steps, startup_nfe
-    initial_step = tf.cast(initial_step, times.dtype)
+    initial_step = scalar(initial_step, times.dtype)
     given = initial_step > 0  # NaN counts as not given
     size = tf.cond(
         given,

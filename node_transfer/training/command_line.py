@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from node_transfer.errors import UserError
 
@@ -14,8 +14,14 @@ def run(main: Callable[[], None]) -> None:
 
     Exit codes: 0 done, 1 a flag that cannot be parsed, 2 `UserError`, 130 interrupted.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up notes
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    logging.set_verbosity(logging.WARNING)  # those of TensorFlow Datasets
+    # Flags that the package defines for a script are the script's own in --help.
+    for module, defined in flags.FLAGS.flags_by_module_dict().items():
+        if module.startswith("node_transfer"):
+            for flag in defined:
+                flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
 
     def guarded(arguments):
         if len(arguments) > 1:

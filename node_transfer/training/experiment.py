@@ -22,7 +22,7 @@ from node_transfer.training.run_directory import RunDirectory
 from node_transfer.training.strategy import environment, make_strategy, set_precision
 
 
-def run_experiment(config: ExperimentConfig, verbose: int | str = "auto") -> RunDirectory:
+def run_experiment(config: ExperimentConfig, verbose: int | None = None) -> RunDirectory:
     """Trains a model, saves it, and evaluates it as it was saved.
 
     A run that was stopped goes on after its last whole epoch, with the same numbers as
@@ -30,7 +30,8 @@ def run_experiment(config: ExperimentConfig, verbose: int | str = "auto") -> Run
 
     Args:
         config: The experiment.
-        verbose: As in `keras.Model.fit`.
+        verbose: As in `keras.Model.fit`; `None`: a progress bar on a terminal, a line an
+            epoch elsewhere.
 
     Returns:
         The finished run's directory.
@@ -38,6 +39,8 @@ def run_experiment(config: ExperimentConfig, verbose: int | str = "auto") -> Run
     Raises:
         UserError: The experiment cannot be run as asked, or an ODE cannot be solved.
     """
+    if verbose is None:
+        verbose = 1 if sys.stdout.isatty() else 2
     run = RunDirectory(config.run_directory)
     run.check_free(config)
     config = resolve_backbone(config)
@@ -114,6 +117,7 @@ def _fit(run, config, model, data, steps_per_epoch, epochs_done, rows, verbose):
             epochs=config.epochs,
             steps_per_epoch=steps_per_epoch,
             validation_data=evaluation_batches(data, "validation", config.batch_size),
+            shuffle=False,  # the batches are shuffled already
             callbacks=[
                 RecordEpoch(run, rows),
                 keras.callbacks.TensorBoard(run.path / "tensorboard", write_graph=False),

@@ -1,0 +1,47 @@
+# make quickstart   install, train the three experiments on digits, print Table I
+# make test         run the tests (make test-slow: those that take minutes)
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+QUICK := results/runs/quickstart
+QUICK_FLAGS := --dataset=digits --weights=auto --batch_size=32 --overwrite
+STAMP := $(VENV)/installed
+
+.PHONY: quickstart test test-slow lint lock clean
+
+$(STAMP): requirements.lock setup.py pyproject.toml
+	$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v < (3, 14) else \
+	'Error: this is Python %d.%d and node-transfer needs 3.10 to 3.13: pass one, as in make PYTHON=python3.11 quickstart.' % v)"
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $(STAMP)
+
+quickstart: $(STAMP)
+	$(BIN)/python experiments/run_baseline.py $(QUICK_FLAGS) --epochs=8 --output_dir=$(QUICK)/baseline
+	$(BIN)/python experiments/run_node_rk.py --dataset=digits --batch_size=32 --overwrite --epochs=2 \
+	  --init_from=$(QUICK)/baseline --output_dir=$(QUICK)/node_rk
+	$(BIN)/python experiments/run_node_adjoint.py --dataset=digits --batch_size=32 --overwrite --epochs=2 \
+	  --init_from=$(QUICK)/baseline --output_dir=$(QUICK)/node_adjoint
+	for run in baseline node_rk node_adjoint; do \
+	  $(BIN)/python experiments/evaluate.py --model=$(QUICK)/$$run || exit 1; done
+	$(BIN)/python experiments/table_1.py --runs=$(QUICK)/baseline,$(QUICK)/node_rk,$(QUICK)/node_adjoint
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+# Pins every dependency, for all Pythons and platforms. Needs uv.
+lock:
+	uv pip compile --universal --python-version 3.10 --extra test setup.py --no-header --no-annotate \
+	  --quiet --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) $(QUICK) *.egg-info

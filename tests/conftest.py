@@ -1,0 +1,42 @@
+"""Two logical CPU devices for every test, and the data that lie beside the project."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras  # noqa: E402
+import pytest  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
+
+PROJECT = Path(__file__).resolve().parent.parent
+SHARED = PROJECT.parent / "shared"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_keras():
+    keras.utils.set_random_seed(0)
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def cifar10_dir():
+    """Folder of TensorFlow Datasets that holds CIFAR-10."""
+    for folder in (SHARED / "tensorflow_datasets", os.environ.get("TFDS_DATA_DIR")):
+        if folder and (Path(folder) / "cifar10").is_dir():
+            return str(folder)
+    pytest.skip("no CIFAR-10 beside the project or in $TFDS_DATA_DIR")
+
+
+@pytest.fixture(scope="session")
+def v2b0_weights():
+    """ImageNet weights of EfficientNetV2B0 without its top."""
+    path = SHARED / "weights" / "efficientnetv2-b0_notop.weights.h5"
+    if not path.is_file():
+        pytest.skip("no weights of EfficientNetV2B0 beside the project")
+    return str(path)

@@ -1,0 +1,151 @@
+"""Every gradient, against central differences of the solution in float64."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from node_transfer import odeint
+
+TIGHT = {"rtol": 1e-10, "atol": 1e-10}
+CASES = [
+    ("dopri5", "backprop", {}),
+    ("tsit5", "backprop", {}),
+    ("bosh3", "backprop", {}),
+    ("rk4", "backprop", {"num_steps": 8}),
+    ("heun", "backprop", {"num_steps": 8}),
+    ("midpoint", "backprop", {"num_steps": 8}),
+    ("euler", "backprop", {"num_steps": 8}),
+    ("dopri5", "adjoint", {}),
+    ("tsit5", "adjoint", {}),
+    ("bosh3", "adjoint", {}),
+    ("rk4", "adjoint", {"num_steps": 200}),
+]
+
+
+class Inputs:
+    """A small nonlinear problem with every kind of input that has a gradient."""
+
+    def __init__(self, times):
+        rng = np.random.default_rng(7)
+        self.kernel = tf.Variable(rng.normal(size=(3, 3)) * 0.5)
+        self.constant = tf.constant(rng.normal(size=3))
+        self.y0 = tf.constant(rng.normal(size=(2, 3)))
+        self.t = tf.constant(times, tf.float64)
+        self.weights = tf.constant(rng.normal(size=(len(times), 2, 3)))
+
+    def f(self, t, y, constant):
+        return tf.tanh(y @ self.kernel + constant * t) * tf.cos(t)
+
+    def loss(self, y0, t, constant, **kwargs):
+        options = {"constants": {"constant": constant}, **kwargs.pop("options", {})}
+        states = odeint(self.f, y0, t, options=options, **kwargs)
+        return tf.reduce_sum(states * self.weights)
+
+
+def gradients(inputs, **kwargs):
+    with tf.GradientTape() as tape:
+        tape.watch([inputs.y0, inputs.t, inputs.constant])
+        loss = inputs.loss(inputs.y0, inputs.t, inputs.constant, **kwargs)
+    return tape.gradient(loss, [inputs.y0, inputs.t, inputs.constant, inputs.kernel])
+
+
+def directional_difference(loss, inputs, index, direction, step):
+    """Central difference of the loss in one input."""
+    values = []
+    for sign in (1, -1):
+        moved = [inputs.y0, inputs.t, inputs.constant]
+        if index < 3:
+            moved[index] = moved[index] + sign * step * direction
+            values.append(float(loss(*moved)))
+        else:
+            kept = inputs.kernel.numpy()
+            inputs.kernel.assign(kept + sign * step * direction)
+            values.append(float(loss(*moved)))
+            inputs.kernel.assign(kept)
+    return (values[0] - values[1]) / (2 * step)
+
+
+@pytest.mark.parametrize("times", [(0.0, 1.0), (0.0, 0.4, 1.0), (1.0, 0.3, -0.2)])
+@pytest.mark.parametrize(("method", "gradient", "options"), CASES)
+def test_gradient_agrees_with_finite_difference(method, gradient, options, times):
+    if method == "bosh3":  # order 3: a tolerance that it reaches in reasonable time
+        tolerances, agreement = {"rtol": 1e-7, "atol": 1e-7}, 1e-5
+    else:
+        tolerances, agreement = TIGHT, 1e-7
+    inputs = Inputs(times)
+    kwargs = {"method": method, "gradient": gradient, "options": options, **tolerances}
+    compute = tf.function(lambda: gradients(inputs, **kwargs))
+    loss = tf.function(lambda y0, t, c: inputs.loss(y0, t, c, **kwargs))
+    rng = np.random.default_rng(1)
+    for index, bar in enumerate(compute()):
+        direction = rng.normal(size=bar.shape)
+        expected = directional_difference(loss, inputs, index, direction, 1e-5)
+        assert np.sum(bar * direction) == pytest.approx(expected, rel=agreement, abs=1e-7)
+
+
+@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
+def test_eager_and_graph_gradients_agree(gradient):
+    inputs = Inputs((0.0, 0.5, 1.0))
+    eager = gradients(inputs, gradient=gradient, **TIGHT)
+    graph = tf.function(lambda: gradients(inputs, gradient=gradient, **TIGHT))()
+    for a, b in zip(eager, graph, strict=True):
+        assert np.allclose(a, b, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e6])
+def test_relative_error_of_the_gradient_does_not_depend_on_the_loss_scale(
+    gradient, scale
+):
+    inputs = Inputs((0.0, 1.0))
+    inputs.weights = scale * inputs.weights
+    coarse = gradients(inputs, gradient=gradient, rtol=1e-5, atol=1e-5)
+    fine = gradients(inputs, gradient="backprop", **TIGHT)
+    for a, b in zip(coarse, fine, strict=True):
+        assert np.linalg.norm(a - b) < 1e-3 * np.linalg.norm(b)
+
+
+def test_both_gradients_agree_for_nested_states():
+    a = tf.Variable(0.3, dtype=tf.float64)
+
+    def f(t, y):
+        return (a * y[1] * tf.cos(t), -y[0] * y[1])
+
+    y0 = (tf.constant([1.0, 2.0], tf.float64), tf.constant([0.5, -1.0], tf.float64))
+    bars = []
+    for gradient in ("backprop", "adjoint"):
+        with tf.GradientTape() as tape:
+            tape.watch(y0)
+            first, second = odeint(f, y0, [0.0, 1.0], gradient=gradient, **TIGHT)
+            loss = tf.reduce_sum(first[-1] ** 2) + tf.reduce_sum(second[-1])
+        bars.append(tf.nest.flatten(tape.gradient(loss, [*y0, a])))
+    for left, right in zip(*bars, strict=True):
+        assert np.allclose(left, right, rtol=1e-8)
+
+
+@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
+@pytest.mark.parametrize("graph", [False, True])
+def test_second_derivative_is_refused(gradient, graph):
+    def second(y0):
+        with tf.GradientTape() as outer:
+            outer.watch(y0)
+            with tf.GradientTape() as inner:
+                inner.watch(y0)
+                y = odeint(lambda t, y: -(y**2), y0, [0.0, 1.0], gradient=gradient)[-1]
+            first = inner.gradient(y, y0)
+        return outer.gradient(first, y0)
+
+    with pytest.raises(NotImplementedError, match="Second derivatives"):
+        (tf.function(second) if graph else second)(tf.constant([1.0, 2.0]))
+
+
+def test_variable_that_f_does_not_reach_has_gradient_zero_or_none():
+    used, unused = tf.Variable(1.0), tf.Variable(1.0)
+
+    def f(t, y):
+        return -used * y + 0.0 * tf.stop_gradient(unused)
+
+    with tf.GradientTape() as tape:
+        y = odeint(f, tf.ones([2]), [0.0, 1.0])[-1]
+    bar = tape.gradient(y, unused, unconnected_gradients="zero")
+    assert float(bar) == 0.0

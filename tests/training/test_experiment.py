@@ -1,0 +1,207 @@
+"""Whole experiments in one process: digits, a real EfficientNetB0, real files."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from node_transfer import load_model
+from node_transfer.errors import UserError
+from node_transfer.training.config import BASELINE, NODE_ADJOINT, NODE_RK
+from node_transfer.training.experiment import run_experiment
+from node_transfer.training.run_directory import RunDirectory
+from node_transfer.training.saved_model import evaluate_saved
+
+QUICK = {"dataset": "digits", "weights": "none", "batch_size": 32}
+
+
+def quick(config, path, **changes):
+    return dataclasses.replace(config, **{**QUICK, "output_dir": str(path), **changes})
+
+
+@pytest.fixture(scope="module")
+def baseline_run(tmp_path_factory):
+    """A finished baseline run of B0 on 128 digits."""
+    path = tmp_path_factory.mktemp("runs") / "baseline"
+    return run_experiment(quick(BASELINE, path, epochs=2, train_examples=128), verbose=0)
+
+
+def test_run_directory_holds_the_whole_record(baseline_run):
+    names = {path.name for path in baseline_run.path.iterdir()}
+    assert names == {
+        "config.json", "history.csv", "metrics.json", "model.keras", "tensorboard",
+    }  # fmt: skip
+    record = baseline_run.read_config()
+    assert record["experiment"]["backbone"] == "EfficientNetB0"
+    assert record["experiment"]["image_size"] == 32
+    assert record["weights"]["kind"] == "random"
+    assert record["data"]["sizes"] == {"train": 128, "validation": 143, "test": 360}
+    assert record["versions"]["tensorflow"].startswith("2.")
+    history = baseline_run.read_history()
+    assert [row["epoch"] for row in history] == [1, 2]
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy", "seconds"):
+        assert name in history[0]
+    metrics = baseline_run.read_metrics()
+    assert metrics["epochs"] == 2
+    assert metrics["nfe"]["forward"] is None
+    for split in ("train", "validation", "test"):
+        assert 0 <= metrics[split]["accuracy"] <= 1
+
+
+def test_metrics_are_those_of_the_saved_model(baseline_run, capsys):
+    result = evaluate_saved(str(baseline_run.path))
+    expected = baseline_run.read_metrics()["test"]
+    assert result["accuracy"] == expected["accuracy"]
+    assert result["loss"] == expected["loss"]
+    last_line = capsys.readouterr().out.strip().splitlines()[-1]
+    assert json.loads(last_line)["accuracy"] == expected["accuracy"]
+    by_file = evaluate_saved(str(baseline_run.model_path), split="validation")
+    assert by_file["accuracy"] == baseline_run.read_metrics()["validation"]["accuracy"]
+
+
+def test_ode_runs_start_from_the_baselines_network(baseline_run, tmp_path):
+    from node_transfer.training.build import build_model, resolve_backbone
+
+    config = resolve_backbone(
+        quick(NODE_RK, tmp_path / "rk", weights=None, init_from=str(baseline_run.path))
+    )
+    assert (config.backbone, config.image_size) == ("EfficientNetB0", 32)
+    model, source = build_model(config, 32, 10)
+    baseline = load_model(baseline_run.model_path)
+    assert source.kind == "run"
+    for part in ("backbone", "head"):
+        pairs = zip(
+            getattr(model, part).get_weights(),
+            getattr(baseline, part).get_weights(),
+            strict=True,
+        )
+        assert all(np.array_equal(left, right) for left, right in pairs)
+
+
+@pytest.mark.parametrize("defaults", [NODE_RK, NODE_ADJOINT], ids=lambda c: c.experiment)
+def test_ode_run_trains_saves_and_evaluates_at_other_tolerances(
+    defaults, baseline_run, tmp_path
+):
+    config = quick(
+        defaults, tmp_path / "run", weights=None, init_from=str(baseline_run.path),
+        epochs=1, train_examples=64, learning_rate=1e-3,
+    )  # fmt: skip
+    run = run_experiment(config, verbose=0)
+    history = run.read_history()
+    assert history[0]["nfe_forward"] >= 7
+    assert history[0]["nfe_backward"] >= 6
+    exact = evaluate_saved(str(run.path))
+    assert exact["accuracy"] == run.read_metrics()["test"]["accuracy"]
+    assert exact["nfe"] == run.read_metrics()["nfe"]["forward"]
+    finer = evaluate_saved(str(run.path), rtol=1e-7, atol=1e-7)
+    assert finer["nfe"] > exact["nfe"]
+    assert finer["loss"] == pytest.approx(exact["loss"], rel=1e-2)
+    grid = evaluate_saved(str(run.path), method="rk4")
+    assert grid["nfe"] == 16
+    assert grid["loss"] == pytest.approx(exact["loss"], rel=1e-2)
+
+
+def test_evaluation_that_does_not_fit_is_one_sentence(baseline_run, tmp_path):
+    alone = tmp_path / "alone.keras"
+    alone.write_bytes(baseline_run.model_path.read_bytes())
+    for path, kwargs, complaint in [
+        (baseline_run.path, {"rtol": 1e-3}, "has no ODE block.*--rtol"),
+        (alone, {}, "no config.json beside it.*--dataset"),
+        (tmp_path / "nothing", {}, "There is no model file"),
+    ]:
+        with pytest.raises(UserError, match=complaint):
+            evaluate_saved(str(path), **kwargs)
+
+
+def test_init_from_that_does_not_fit_is_one_sentence(baseline_run, tmp_path):
+    init = {"init_from": str(baseline_run.path), "weights": None}
+    for changes, complaint in [
+        ({**init, "weights": "none"}, "leave --weights out"),
+        ({**init, "backbone": "EfficientNetB1"}, "leave --backbone out"),
+        ({**init, "image_size": 64}, "leave --image_size out"),
+        ({"init_from": str(tmp_path / "no"), "weights": None}, "There is no model file"),
+    ]:
+        config = quick(NODE_RK, tmp_path / "rk", **changes)
+        with pytest.raises(UserError, match=complaint):
+            run_experiment(config, verbose=0)
+        assert not (tmp_path / "rk").exists()
+
+
+def test_batch_larger_than_the_data_is_refused(tmp_path):
+    config = quick(BASELINE, tmp_path / "run", batch_size=256, train_examples=100)
+    with pytest.raises(UserError, match="batch_size is 256 and there are 100.*=100 or"):
+        run_experiment(config, verbose=0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_killed_run_goes_on_to_the_same_numbers(tmp_path):
+    """SIGKILL after the first epoch, the same command again: as if never killed."""
+    flags = [
+        "--dataset=digits", "--weights=none", "--epochs=3", "--train_examples=128",
+        "--batch_size=32", "--augment", "--freeze_backbone",
+    ]  # fmt: skip
+    command = [sys.executable, "experiments/run_node_rk.py", *flags]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    subprocess.run([*command, f"--output_dir={whole}"], check=True, capture_output=True)
+    process = subprocess.Popen(
+        [*command, f"--output_dir={killed}"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while not list(killed.glob("checkpoint/epoch-*")) and process.poll() is None:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not RunDirectory(killed).finished
+    again = subprocess.run(
+        [*command, f"--output_dir={killed}"], check=True, capture_output=True, text=True
+    )
+    assert "Going on after epoch" in again.stdout
+    left, right = RunDirectory(whole), RunDirectory(killed)
+    for row, row_again in zip(left.read_history(), right.read_history(), strict=True):
+        del row["seconds"], row_again["seconds"]
+        assert row == row_again
+    for split in ("train", "validation", "test"):
+        assert left.read_metrics()[split] == right.read_metrics()[split]
+
+
+@pytest.mark.slow
+def test_b0_trains_on_cifar10_and_reloads_to_identical_predictions(cifar10_dir, tmp_path):
+    config = dataclasses.replace(
+        BASELINE, data_dir=cifar10_dir, weights="none", epochs=1, train_examples=5000,
+        output_dir=str(tmp_path / "run"),
+    )  # fmt: skip
+    run = run_experiment(config, verbose=0)
+    images = np.random.default_rng(0).integers(0, 256, (64, 32, 32, 3)).astype("float32")
+    models = [load_model(run.model_path) for _ in range(2)]
+    predictions = [model.predict(images, verbose=0) for model in models]
+    assert np.array_equal(*predictions)
+
+
+@pytest.mark.slow
+def test_mirrored_strategy_trains_a_whole_experiment(tmp_path):
+    config = quick(
+        NODE_RK, tmp_path / "run", epochs=1, train_examples=64, strategy="mirrored"
+    )
+    run = run_experiment(config, verbose=0)
+    assert run.read_config()["device"]["replicas"] == 2
+    assert evaluate_saved(str(run.path))["loss"] == run.read_metrics()["test"]["loss"]
+
+
+def test_mixed_precision_is_a_policy_of_the_backbone_alone(tmp_path):
+    from node_transfer.training.build import build_model
+    from node_transfer.training.strategy import set_precision
+
+    set_precision("mixed_bfloat16")
+    config = quick(NODE_RK, tmp_path / "run", backbone="EfficientNetB0")
+    model, _ = build_model(config, 32, 10)
+    assert model.backbone.layers[-1].compute_dtype == "bfloat16"
+    assert model.block.dynamics.compute_dtype == "float32"
+    assert isinstance(model.head, keras.layers.Dense)
+    assert model.head.compute_dtype == "float32"
