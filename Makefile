@@ -19,7 +19,7 @@ $(STAMP): requirements.lock setup.py pyproject.toml
 	touch $(STAMP)
 
 quickstart: $(STAMP)
-	$(BIN)/python experiments/run_baseline.py $(QUICK_FLAGS) --epochs=8 --output_dir=$(QUICK)/baseline
+	$(BIN)/python experiments/run_baseline.py $(QUICK_FLAGS) --epochs=10 --output_dir=$(QUICK)/baseline
 	$(BIN)/python experiments/run_node_rk.py --dataset=digits --batch_size=32 --overwrite --epochs=2 \
 	  --init_from=$(QUICK)/baseline --output_dir=$(QUICK)/node_rk
 	$(BIN)/python experiments/run_node_adjoint.py --dataset=digits --batch_size=32 --overwrite --epochs=2 \

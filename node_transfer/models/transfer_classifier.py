@@ -60,6 +60,11 @@ class TransferClassifier(tf.keras.Model):
         self.head = keras.layers.Dense(num_classes, dtype="float32", name="head")
         self.build(backbone.input_shape)
 
+    @property
+    def image_size(self) -> int:
+        """Height and width of the images that the backbone takes, in pixels."""
+        return self.backbone.input_shape[1]
+
     def build(self, input_shape):
         features = self.backbone.output_shape
         pooled = (features[0], features[-1])

@@ -96,26 +96,36 @@ def _build_block(config: ExperimentConfig) -> keras.layers.Layer | None:
     )
 
 
-def _load_earlier(init_from: str, image_size: int, num_classes: int):
-    """Loads the model that a run starts from, and checks that it fits the data."""
-    path = init_from
+def load_classifier(run_or_file: str) -> TransferClassifier:
+    """Loads the model of a run directory, or of a `.keras` file.
+
+    Raises:
+        UserError: There is none, or it is not a `TransferClassifier`.
+    """
+    path = run_or_file
     if os.path.isdir(path):
         path = os.path.join(path, MODEL)
     model = load_model(path)
     if not isinstance(model, TransferClassifier):
         raise UserError(
             f"The model {path!r} is a {type(model).__name__}, not a TransferClassifier: "
-            "pass --init_from with a run of this library."
+            "pass a run of this library."
         )
+    return model
+
+
+def _load_earlier(init_from: str, image_size: int, num_classes: int):
+    """Loads the model that a run starts from, and checks that it fits the data."""
+    model = load_classifier(init_from)
     if model.num_classes != num_classes:
         raise UserError(
-            f"The model {path!r} tells {model.num_classes} classes apart and the dataset "
-            f"has {num_classes}: train on the same dataset, or leave --init_from out."
+            f"The run {init_from!r} tells {model.num_classes} classes apart and the "
+            f"dataset has {num_classes}: train on the same dataset, or leave --init_from "
+            "out."
         )
-    expected = model.backbone.input_shape[1]
-    if expected != image_size:
+    if model.image_size != image_size:
         raise UserError(
-            f"The model {path!r} takes images of {expected} pixels, not {image_size}: "
-            f"pass --image_size={expected}."
+            f"The run {init_from!r} takes images of {model.image_size} pixels, not "
+            f"{image_size}: pass --image_size={model.image_size}."
         )
     return model

@@ -4,8 +4,29 @@ import os
 import time
 
 import keras
+import numpy as np
 
 from node_transfer.training.run_directory import RunDirectory
+
+SEED_STATE = "seed_generator_state"  # how Keras ends the names of these variables
+
+
+class SeedEpoch(keras.callbacks.Callback):
+    """Makes the noise of dropout depend on the seed and the epoch's number alone.
+
+    Keras does not save the state of its random number generators with a model's
+    weights, so a training that goes on from a checkpoint would draw other noise.
+    """
+
+    def __init__(self, seed: int):
+        super().__init__()
+        self._seed = seed
+
+    def on_epoch_begin(self, epoch, logs=None):
+        states = [v for v in self.model.variables if v.path.endswith(SEED_STATE)]
+        for i, state in enumerate(states):
+            rng = np.random.default_rng([self._seed, epoch, i])
+            state.assign(rng.integers(0, 2**31, state.shape).astype(state.dtype))
 
 
 class RecordEpoch(keras.callbacks.Callback):

@@ -15,7 +15,7 @@ from node_transfer.models.saving import load_model, save_model
 from node_transfer.ode import failure
 from node_transfer.training import evaluation
 from node_transfer.training.build import build_model, resolve_backbone
-from node_transfer.training.callbacks import RecordEpoch
+from node_transfer.training.callbacks import RecordEpoch, SeedEpoch
 from node_transfer.training.config import ExperimentConfig
 from node_transfer.training.optimizers import make_optimizer
 from node_transfer.training.run_directory import RunDirectory
@@ -119,6 +119,7 @@ def _fit(run, config, model, data, steps_per_epoch, epochs_done, rows, verbose):
             validation_data=evaluation_batches(data, "validation", config.batch_size),
             shuffle=False,  # the batches are shuffled already
             callbacks=[
+                SeedEpoch(config.seed),
                 RecordEpoch(run, rows),
                 keras.callbacks.TensorBoard(run.path / "tensorboard", write_graph=False),
             ],

@@ -113,8 +113,9 @@ def _define_training_flags(defaults: ExperimentConfig):
         "lr_schedule",
         defaults.lr_schedule,
         choices.LR_SCHEDULES,
-        "How the rate changes: constant; odenet_mnist, divided by 10 after 60, 100 and "
-        "140 of every 160 epochs; cosine, down to 0.",
+        "How the rate changes: constant; odenet_mnist, in proportion to the batch (as "
+        "given at 128), and divided by 10 after 60, 100 and 140 of every 160 epochs; "
+        "cosine, down to 0.",
     )
     flags.DEFINE_integer("seed", defaults.seed, "Of every random number.", lower_bound=0)
     flags.DEFINE_integer(

@@ -8,6 +8,7 @@ from node_transfer.training.config import ExperimentConfig
 
 # odenet_mnist divides its rate by 10 after these of its 160 epochs.
 ODENET_BOUNDARIES = (60 / 160, 100 / 160, 140 / 160)
+ODENET_BATCH_SIZE = 128  # its rate is in proportion to the batch
 ODENET_MOMENTUM = 0.9
 
 
@@ -29,6 +30,7 @@ def learning_rate(config: ExperimentConfig, steps_per_epoch: int):
         return keras.optimizers.schedules.CosineDecay(rate, steps)
     if config.lr_schedule == "odenet_mnist":
         boundaries = [max(1, math.floor(part * steps)) for part in ODENET_BOUNDARIES]
-        rates = [rate, rate / 10, rate / 100, rate / 1000]
+        first = rate * config.batch_size / ODENET_BATCH_SIZE
+        rates = [first, first / 10, first / 100, first / 1000]
         return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates)
     return rate

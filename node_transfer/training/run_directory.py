@@ -61,11 +61,13 @@ class RunDirectory:
                 f"The run directory {str(self.path)!r} cannot be made "
                 f"({error.strerror}): pass another --output_dir."
             ) from error
-        if not (self.path / CONFIG).exists():
+        if (self.path / CONFIG).exists():
+            self._check_same(config)
+        else:
             self._write_json(CONFIG, {"experiment": dataclasses.asdict(config), **record})
 
     def check_free(self, config: ExperimentConfig) -> None:
-        """Raises `UserError` where the run may not be written, see `prepare`."""
+        """Raises `UserError` where no run may be written, before work is put into it."""
         if self.path.exists() and not self.path.is_dir():
             raise UserError(
                 f"The run directory {str(self.path)!r} is a file: pass another "
@@ -78,21 +80,26 @@ class RunDirectory:
                 f"{str(self.path)!r} holds a finished run: pass --overwrite to replace "
                 "it, or another --output_dir."
             )
-        if (self.path / CONFIG).exists():
-            earlier = self.read_config()["experiment"]
-            for name, value in config.what_matters().items():
-                if earlier.get(name) != value:
-                    raise UserError(
-                        f"{str(self.path)!r} holds an unfinished run with {name} = "
-                        f"{earlier.get(name)!r}, not {value!r}: pass the same flags to "
-                        "go on with it, --overwrite to replace it, or another "
-                        "--output_dir."
-                    )
-        elif self.path.is_dir() and any(self.path.iterdir()):
+        if (
+            self.path.is_dir()
+            and not (self.path / CONFIG).exists()
+            and any(self.path.iterdir())
+        ):
             raise UserError(
                 f"The folder {str(self.path)!r} is not empty and not a run: pass another "
                 "--output_dir."
             )
+
+    def _check_same(self, config: ExperimentConfig) -> None:
+        """Raises `UserError` where the folder has an unfinished run of another config."""
+        earlier = self.read_config()["experiment"]
+        for name, value in config.what_matters().items():
+            if earlier.get(name) != value:
+                raise UserError(
+                    f"{str(self.path)!r} holds an unfinished run with {name} = "
+                    f"{earlier.get(name)!r}, not {value!r}: pass the same flags to go on "
+                    "with it, --overwrite to replace it, or another --output_dir."
+                )
 
     def _clear(self):
         """Removes a run's own files, and nothing else."""

@@ -7,9 +7,9 @@ from tabulate import tabulate
 
 from node_transfer.data.loading import load_data
 from node_transfer.errors import UserError
-from node_transfer.models.saving import load_model
 from node_transfer.training import evaluation
-from node_transfer.training.run_directory import CONFIG, MODEL, RunDirectory
+from node_transfer.training.build import load_classifier
+from node_transfer.training.run_directory import CONFIG, RunDirectory
 
 
 def evaluate_saved(
@@ -39,20 +39,16 @@ def evaluate_saved(
     Raises:
         UserError: The model or the data cannot be had, or do not fit together.
     """
-    directory, model_path = os.path.split(path)
-    if os.path.isdir(path):
-        directory, model_path = path, os.path.join(path, MODEL)
-    else:
-        model_path = path
+    model = load_classifier(path)
+    directory = path if os.path.isdir(path) else os.path.dirname(path)
     trained = {}
     if os.path.isfile(os.path.join(directory, CONFIG)):
         trained = RunDirectory(directory).read_config()["experiment"]
     dataset = dataset or trained.get("dataset")
-    model = load_model(model_path)
     if dataset is None:
         raise UserError(
-            f"The model {model_path!r} has no {CONFIG} beside it, so its dataset is not "
-            "known: pass --dataset."
+            f"The model {path!r} has no {CONFIG} beside it, so its dataset is not known: "
+            "pass --dataset."
         )
     if any(value is not None for value in (rtol, atol, method)):
         try:
@@ -65,16 +61,15 @@ def evaluate_saved(
     data = load_data(
         dataset,
         data_dir=data_dir or same.get("data_dir"),
-        image_size=model.input_shape[1],
+        image_size=model.image_size,
         validation_fraction=same.get("validation_fraction", 0.1),
         train_examples=same.get("train_examples"),
         seed=same.get("seed", 0),
     )
-    classes = model.output_shape[-1]
-    if classes != data.num_classes:
+    if model.num_classes != data.num_classes:
         raise UserError(
-            f"The model {model_path!r} tells {classes} classes apart and {dataset!r} has "
-            f"{data.num_classes}: pass a --dataset that it was trained for."
+            f"The model {path!r} tells {model.num_classes} classes apart and {dataset!r} "
+            f"has {data.num_classes}: pass a --dataset that it was trained for."
         )
     result = evaluation.evaluate(model, data, split, batch_size)
     result |= {"model": path, "dataset": dataset, "split": split}

@@ -43,7 +43,11 @@ def test_model_trains_and_reloads_to_the_same_function(dynamics, gradient, tmp_p
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     assert np.array_equal(model.predict(x, verbose=0), again.predict(x, verbose=0))
-    assert block_of(again).get_config() == block_of(model).get_config()
+    configs = [block_of(m).get_config() for m in (model, again)]
+    for config in configs:
+        config["dynamics"].pop("build_config", None)
+        config["dynamics"]["config"].pop("kernel_initializer", None)  # has a random seed
+    assert configs[0] == configs[1]
 
 
 def test_output_is_the_solution_of_odeint():
@@ -224,5 +228,6 @@ def test_fit_on_two_replicas_follows_one_device(gradient):
         two_model, two = train()
     assert two.history["loss"] == pytest.approx(one.history["loss"], rel=1e-4)
     assert two.history["nfe_backward"][-1] > 0
-    for left, right in zip(one_model.get_weights(), two_model.get_weights(), strict=True):
-        assert np.allclose(left, right, atol=1e-2 if left.ndim == 0 else 1e-4)
+    pairs = zip(one_model.trainable_variables, two_model.trainable_variables, strict=True)
+    for left, right in pairs:
+        assert np.allclose(left, right, atol=1e-4)

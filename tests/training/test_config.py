@@ -73,6 +73,13 @@ def test_odenet_schedule_keeps_its_proportions_in_a_short_run():
     assert float(schedule(61)) == pytest.approx(0.01)
 
 
+def test_odenet_rate_is_in_proportion_to_the_batch():
+    from node_transfer.training.optimizers import learning_rate
+
+    small = dataclasses.replace(NODE_ADJOINT, batch_size=32)
+    assert float(learning_rate(small, steps_per_epoch=10)(0)) == pytest.approx(0.025)
+
+
 @pytest.fixture
 def config(tmp_path):
     return ExperimentConfig("trial", "none", output_dir=str(tmp_path / "run"))
@@ -96,9 +103,9 @@ def test_finished_run_is_never_overwritten_unless_asked(config):
 def test_unfinished_run_goes_on_only_with_the_same_config(config):
     run = RunDirectory(config.output_dir)
     run.prepare(config, {})
-    run.check_free(dataclasses.replace(config, data_dir="/elsewhere"))
+    run.prepare(dataclasses.replace(config, data_dir="/elsewhere"), {})
     with pytest.raises(UserError, match="unfinished run with seed = 0, not 1"):
-        run.check_free(dataclasses.replace(config, seed=1))
+        run.prepare(dataclasses.replace(config, seed=1), {})
 
 
 def test_folder_that_is_no_run_is_left_alone(config, tmp_path):

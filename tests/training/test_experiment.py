@@ -18,6 +18,7 @@ from node_transfer.training.config import BASELINE, NODE_ADJOINT, NODE_RK
 from node_transfer.training.experiment import run_experiment
 from node_transfer.training.run_directory import RunDirectory
 from node_transfer.training.saved_model import evaluate_saved
+from tests.conftest import PROJECT
 
 QUICK = {"dataset": "digits", "weights": "none", "batch_size": 32}
 
@@ -91,7 +92,7 @@ def test_ode_run_trains_saves_and_evaluates_at_other_tolerances(
 ):
     config = quick(
         defaults, tmp_path / "run", weights=None, init_from=str(baseline_run.path),
-        epochs=1, train_examples=64, learning_rate=1e-3,
+        epochs=1, train_examples=64, learning_rate=1e-3, freeze_backbone=True,
     )  # fmt: skip
     run = run_experiment(config, verbose=0)
     history = run.read_history()
@@ -141,34 +142,33 @@ def test_batch_larger_than_the_data_is_refused(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_killed_run_goes_on_to_the_same_numbers(tmp_path):
+def test_killed_run_goes_on_to_the_same_numbers(tmp_path, capsys):
     """SIGKILL after the first epoch, the same command again: as if never killed."""
+    changes = {"epochs": 2, "train_examples": 128, "augment": True}
+    whole = run_experiment(quick(BASELINE, tmp_path / "whole", **changes), verbose=0)
+    killed = RunDirectory(tmp_path / "killed")
     flags = [
-        "--dataset=digits", "--weights=none", "--epochs=3", "--train_examples=128",
-        "--batch_size=32", "--augment", "--freeze_backbone",
+        "--dataset=digits", "--weights=none", "--epochs=2", "--train_examples=128",
+        "--batch_size=32", "--augment", f"--output_dir={killed.path}",
     ]  # fmt: skip
-    command = [sys.executable, "experiments/run_node_rk.py", *flags]
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    subprocess.run([*command, f"--output_dir={whole}"], check=True, capture_output=True)
     process = subprocess.Popen(
-        [*command, f"--output_dir={killed}"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        [sys.executable, "experiments/run_baseline.py", *flags],
+        cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    while not list(killed.glob("checkpoint/epoch-*")) and process.poll() is None:
-        time.sleep(0.01)
+    while killed.last_checkpoint()[0] == 0 and process.poll() is None:
+        time.sleep(0.001)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert not RunDirectory(killed).finished
-    again = subprocess.run(
-        [*command, f"--output_dir={killed}"], check=True, capture_output=True, text=True
-    )
-    assert "Going on after epoch" in again.stdout
-    left, right = RunDirectory(whole), RunDirectory(killed)
-    for row, row_again in zip(left.read_history(), right.read_history(), strict=True):
+    assert not killed.finished
+
+    run_experiment(quick(BASELINE, killed.path, **changes), verbose=0)
+    assert "Going on after epoch 1" in capsys.readouterr().out
+    rows = zip(whole.read_history(), killed.read_history(), strict=True)
+    for row, row_again in rows:
         del row["seconds"], row_again["seconds"]
         assert row == row_again
     for split in ("train", "validation", "test"):
-        assert left.read_metrics()[split] == right.read_metrics()[split]
+        assert whole.read_metrics()[split] == killed.read_metrics()[split]
 
 
 @pytest.mark.slow
