@@ -1,0 +1,1 @@
+"""Each file answers the question in its name; each has a --quick mode."""

@@ -1,0 +1,72 @@
+"""How long does one solve with its gradient take, beside torchdiffeq, diffrax and TFP?
+
+python -m benchmarks.solver_speed [--quick]
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from absl import app, flags
+from tabulate import tabulate
+
+from benchmarks import block as blocks
+from benchmarks import libraries, timing
+
+flags.DEFINE_bool("quick", False, "One size and few rounds.")
+flags.DEFINE_integer("rounds", 21, "Timed rounds of each case.", lower_bound=1)
+FLAGS = flags.FLAGS
+
+
+def cases(quick: bool):
+    """Yields `(hidden, batch, tolerance)`."""
+    for hidden in (128,) if quick else (128, 1280):
+        for batch in (128,) if quick else (32, 128, 512):
+            for tolerance in (1e-5,) if quick else (1e-3, 1e-5):
+                yield hidden, batch, tolerance
+
+
+def measure(hidden: int, batch: int, tolerance: float, rounds: int) -> list[dict]:
+    """Times every library and gradient on one block, in one interleaved run."""
+    block = blocks.make_block(hidden, batch)
+    expected = blocks.truth(block)
+    functions = {("unit", ""): libraries.unit(block)}
+    for name, make in libraries.LIBRARIES.items():
+        for gradient in libraries.GRADIENTS:
+            functions[name, gradient] = make(block, tolerance, gradient)
+    times = timing.interleaved(functions, rounds)
+    rows = []
+    for (name, gradient), milliseconds in times.items():
+        row = {"hidden": hidden, "batch": batch, "tolerance": tolerance}
+        row |= {"library": name, "gradient": gradient, **timing.summary(milliseconds)}
+        if gradient:
+            h1, gradients, nfe = functions[name, gradient]()
+            row["nfe"] = nfe
+            row["error_h1"] = blocks.relative_error(h1, expected.h1)
+            row["error_gradient"] = blocks.relative_error(gradients, expected.gradients)
+        rows.append(row)
+    ours = {
+        r["gradient"]: r["median_ms"] for r in rows if r["library"] == "node-transfer"
+    }
+    for row in rows:
+        if row["gradient"]:
+            row["ours_over_this"] = round(ours[row["gradient"]] / row["median_ms"], 3)
+    return rows
+
+
+def main(_):
+    rows = []
+    for case in cases(FLAGS.quick):
+        rows += measure(*case, rounds=5 if FLAGS.quick else FLAGS.rounds)
+        path = timing.write("solver_speed", rows, FLAGS.quick)
+    columns = (
+        "hidden", "batch", "tolerance", "library", "gradient", "median_ms", "nfe",
+        "error_h1", "error_gradient", "ours_over_this",
+    )  # fmt: skip
+    table = [[row.get(column) for column in columns] for row in rows]
+    print(tabulate(table, headers=columns, floatfmt=".3g"))
+    print(f"\nWritten to {path}")
+
+
+if __name__ == "__main__":
+    app.run(main)
