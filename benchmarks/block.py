@@ -30,7 +30,7 @@ class Block:
 
 
 def make_block(hidden: int, batch: int, units: int = UNITS, seed: int = 0) -> Block:
-    """Glorot-uniform weights and a standard normal state, as in a network at its start."""
+    """Glorot-uniform weights and a standard normal state."""
     rng = np.random.default_rng(seed)
 
     def glorot(rows, columns):

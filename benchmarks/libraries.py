@@ -12,7 +12,9 @@ from benchmarks.block import Block
 GRADIENTS = ("backprop", "adjoint")
 
 
-def ours(block: Block, tolerance: float, gradient: str, method="dopri5") -> Callable:
+def ours(
+    block: Block, tolerance: float, gradient: str, remember_step: bool = True
+) -> Callable:
     """node-transfer, as `ODELayer` runs it in training: the step size is remembered."""
     import tensorflow as tf
 
@@ -20,8 +22,8 @@ def ours(block: Block, tolerance: float, gradient: str, method="dopri5") -> Call
 
     hidden = block.w1.shape[1]
     layer = ODELayer(
-        DenseDynamics(hidden), rtol=tolerance, atol=tolerance, method=method,
-        gradient=gradient,
+        DenseDynamics(hidden), rtol=tolerance, atol=tolerance, gradient=gradient,
+        remember_step=remember_step,
     )  # fmt: skip
     layer.build(block.h0.shape)
     layer.dynamics.set_weights(block.parameters)
@@ -146,8 +148,14 @@ def diffrax(block: Block, tolerance: float, gradient: str) -> Callable:
     return run
 
 
+def ours_without_memory(block: Block, tolerance: float, gradient: str) -> Callable:
+    """node-transfer, choosing its first step anew in each solve."""
+    return ours(block, tolerance, gradient, remember_step=False)
+
+
 LIBRARIES = {
     "node-transfer": ours,
+    "node-transfer, no memory": ours_without_memory,
     "torchdiffeq": torchdiffeq,
     "diffrax": diffrax,
     "tfp": tfp,

@@ -22,7 +22,13 @@ flags.DEFINE_integer("rounds", 15, "Timed rounds of each case.", lower_bound=1)
 FLAGS = flags.FLAGS
 
 ERRORS = (1e-3, 1e-4, 1e-5, 1e-6)
-MARKERS = {"node-transfer": "o", "torchdiffeq": "s", "diffrax": "^", "tfp": "x"}
+MARKERS = {
+    "node-transfer": "o",
+    "node-transfer, no memory": ".",
+    "torchdiffeq": "s",
+    "diffrax": "^",
+    "tfp": "x",
+}
 
 
 def measure(tolerance: float, rounds: int, block, expected) -> list[dict]:

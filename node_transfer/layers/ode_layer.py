@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from node_transfer.ode import odeint
+from node_transfer.ode import odeint, step_size
 
 
 @keras.saving.register_keras_serializable(package="node_transfer")
@@ -91,9 +91,9 @@ class ODELayer(keras.layers.Layer):
         self.adjoint_first_step = self._memory("adjoint_first_step")
 
     def _memory(self, name):
-        """A step size of each replica's own; 0 stands for "choose automatically"."""
+        """`step_size.remember`'s memory, each replica's own; zeros: choose anew."""
         return keras.Variable(
-            0.0,
+            [0.0, 0.0],
             dtype=self.solve_dtype,
             trainable=False,
             aggregation="only_first_replica",
@@ -104,13 +104,13 @@ class ODELayer(keras.layers.Layer):
     def call(self, inputs, training=False):
         options = dict(self.options or {})
         if self.remember_step:
-            options.setdefault("first_step", self.first_step.value)
-            options.setdefault("adjoint_first_step", self.adjoint_first_step.value)
+            options.setdefault("first_step", self.first_step.value[0])
+            options.setdefault("adjoint_first_step", self.adjoint_first_step.value[0])
 
         def on_backward(backward: odeint.BackwardInfo):
             self.nfe_backward.update_state(backward.nfe)
             if self.remember_step and self.gradient == "adjoint":
-                self.adjoint_first_step.assign(backward.step_size)
+                _update(self.adjoint_first_step, backward)
 
         options["on_backward"] = on_backward
         states, info = odeint.solve(
@@ -125,7 +125,7 @@ class ODELayer(keras.layers.Layer):
         )
         self.nfe_forward.update_state(info.nfe)
         if training and self.remember_step:
-            self.first_step.assign(info.step_size)
+            _update(self.first_step, info)
         return tf.cast(states[0], self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
@@ -152,6 +152,13 @@ class ODELayer(keras.layers.Layer):
     def from_config(cls, config):
         dynamics = keras.saving.deserialize_keras_object(config.pop("dynamics"))
         return cls(dynamics, **config)
+
+
+def _update(memory: keras.Variable, info) -> None:
+    """Writes what a solve taught about its step size."""
+    memory.assign(
+        step_size.remember(memory.value, info.step_size, info.rejected_step_size)
+    )
 
 
 def _widen(layer: keras.layers.Layer, dtype: str):

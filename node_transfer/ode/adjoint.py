@@ -40,7 +40,8 @@ def gradient(
         initial_step: Positive length of the first step back, or 0 for automatic.
 
     Returns:
-        `(y0_bar, source_bars, time_bars, nfe, next_first_step)`.
+        `(y0_bar, source_bars, time_bars, nfe, suited, suited_rejected)`; the last two
+        as in `stepping.Solution`.
     """
     num_components = len(outputs)
     state_only = Sources(sources.tensors, sources.variables, times=False)
@@ -56,7 +57,7 @@ def gradient(
     scale = tf.where(scale > 0, scale, tf.ones_like(scale))
     output_bars = [bar / scale for bar in output_bars]
 
-    def back_one_interval(i, y_bar, source_bars, time_bars, nfe, step):
+    def back_one_interval(i, y_bar, source_bars, time_bars, nfe, step, rejected):
         y = [x[i] for x in outputs]
         bar = [x[i - 1] for x in output_bars]
         y_bar = add(y_bar, bar)
@@ -73,9 +74,9 @@ def gradient(
             phase="adjoint, backward in time",
         )
         y_bar = solution.y[num_components:]
-        # The caller's memory is of one interval; so is each solve of this loop.
-        step = solution.next_first_step
-        return i - 1, y_bar, solution.q, time_bars, nfe + solution.nfe, step
+        nfe += solution.nfe
+        rejected = tf.minimum(rejected, solution.suited_rejected)
+        return i - 1, y_bar, solution.q, time_bars, nfe, solution.suited, rejected
 
     time_bars = tf.zeros_like(times) if sources.times else tf.zeros([], times.dtype)
     state = (
@@ -85,6 +86,7 @@ def gradient(
         time_bars,
         tf.constant(0),
         stepping.scalar(initial_step, times.dtype),
+        tf.constant(times.dtype.max, times.dtype),
     )
     if times.shape[0] == 2:
         state = back_one_interval(1, *state[1:])
@@ -92,11 +94,12 @@ def gradient(
         state = tf.while_loop(
             lambda i, *_: i > 0, back_one_interval, state, parallel_iterations=1
         )
-    _, y_bar, source_bars, time_bars, nfe, step = state
+    _, y_bar, source_bars, time_bars, nfe, suited, rejected = state
     if sources.times:
         start = [x[0] for x in outputs]
         at_start = inner_product(y_bar, func(times[0], start, sources.tensors))
         time_bars = scale * tf.tensor_scatter_nd_add(time_bars, [[0]], [-at_start])
     y_bar = [scale * x for x in y_bar]
     source_bars = [tf.cast(scale, x.dtype) * x for x in source_bars]
-    return y_bar, source_bars, time_bars if sources.times else None, nfe, step
+    time_bars = time_bars if sources.times else None
+    return y_bar, source_bars, time_bars, nfe, suited, rejected

@@ -62,7 +62,10 @@ def gradient(
             time_bars = tf.tensor_scatter_nd_add(
                 time_bars, [[target - 1], [target]], tf.stack(changes)
             )
-        return i - 1, y_bar, add(source_bars, step_bars), time_bars, target
+        # One pass over the parameters a step, not one a stage.
+        parts = zip(source_bars, *step_bars, strict=True)
+        source_bars = [tf.add_n(part) for part in parts]
+        return i - 1, y_bar, source_bars, time_bars, target
 
     if only_final:
         y_bar = [bar[0] for bar in output_bars]

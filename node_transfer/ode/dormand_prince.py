@@ -117,5 +117,5 @@ class DormandPrince(tfp.math.ode.DormandPrince):
             times=times[1:],
             states=tf.nest.pack_sequence_as(structure, solution.outputs),
             diagnostics=diagnostics,
-            solver_internal_state=solution.next_first_step,
+            solver_internal_state=solution.suited,
         )

@@ -53,20 +53,29 @@ class ODEInfo(NamedTuple):
         accepted, rejected: Steps.
         step_size: The length, in units of t, that the next such solve had best start
             with: pass it as `options["first_step"]`.
+        rejected_step_size: The least length that the error of a rejected step called
+            right; very large if none was rejected.
     """
 
     nfe: tf.Tensor
     accepted: tf.Tensor
     rejected: tf.Tensor
     step_size: tf.Tensor
+    rejected_step_size: tf.Tensor
 
 
 class BackwardInfo(NamedTuple):
-    """What a gradient cost: `nfe` evaluations of f, each with its vector-Jacobian
-    product; `step_size`, for `options["adjoint_first_step"]`."""
+    """What a gradient cost. Scalar tensors.
+
+    Attributes:
+        nfe: Evaluations of f, each with its vector-Jacobian product.
+        step_size, rejected_step_size: As in `ODEInfo`, of the adjoint's solve, for
+            `options["adjoint_first_step"]`.
+    """
 
     nfe: tf.Tensor
     step_size: tf.Tensor
+    rejected_step_size: tf.Tensor
 
 
 def odeint(
@@ -157,7 +166,8 @@ def solve(func, y0, t, rtol, atol, method, gradient, options: SolverOptions):
             method, rhs, flat_y0, times, flat_constants, rtol, atol, gradient, options
         )
         unknown = tf.constant(-1)  # these solvers do not report their steps
-        info = ODEInfo(nfe, unknown, unknown, tf.zeros([], dtype))
+        no_size = tf.zeros([], dtype)
+        info = ODEInfo(nfe, unknown, unknown, no_size, no_size)
     else:
         settings = stepping.StepSettings(
             TABLEAUS[method],
@@ -195,7 +205,11 @@ def _differentiable_solve(
             record=by_steps,
         )
         info = ODEInfo(
-            solution.nfe, solution.accepted, solution.rejected, solution.next_first_step
+            solution.nfe,
+            solution.accepted,
+            solution.rejected,
+            solution.suited,
+            solution.suited_rejected,
         )
 
         def backward(*output_bars, variables=()):
@@ -205,9 +219,9 @@ def _differentiable_solve(
                 y_bar, bars, time_bars, nfe = backprop.gradient(
                     settings.tableau, rhs, times, solution, output_bars, sources
                 )
-                step = solution.next_first_step
+                sizes = solution.suited, solution.suited_rejected
             else:
-                y_bar, bars, time_bars, nfe, step = adjoint.gradient(
+                y_bar, bars, time_bars, nfe, *sizes = adjoint.gradient(
                     dataclasses.replace(
                         settings,
                         rtol=_first_given(options.adjoint_rtol, settings.rtol),
@@ -224,7 +238,7 @@ def _differentiable_solve(
                     options.adjoint_first_step,
                 )
             if options.on_backward is not None:
-                options.on_backward(BackwardInfo(nfe, step))
+                options.on_backward(BackwardInfo(nfe, *sizes))
             if time_bars is None:
                 time_bars = tf.zeros_like(times)
             bars = _first_derivative_only(time_bars, *y_bar, *bars)

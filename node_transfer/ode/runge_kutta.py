@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from node_transfer.ode.tableaus import ButcherTableau
-from node_transfer.ode.vjp import RecordedEvaluation, add, inner_product
+from node_transfer.ode.vjp import RecordedEvaluation, inner_product
 
 
 def combine(dt: tf.Tensor, weights, tensors, start=None) -> list[tf.Tensor]:
@@ -80,8 +80,8 @@ def step_gradient(tableau: ButcherTableau, func, t, dt, y, cotangent, sources):
         sources: `vjp.Sources`: what else a gradient is wanted for.
 
     Returns:
-        `(y_bar, source_bars, t_bar, dt_bar)`; the last two are `None` unless
-        `sources.times`.
+        `(y_bar, source_bars, t_bar, dt_bar)`; `source_bars` is a list with an entry for
+        each stage, to be summed; the last two are `None` unless `sources.times`.
     """
     num_stages = tableau.evaluations_per_step
     evaluations = []
@@ -91,7 +91,7 @@ def step_gradient(tableau: ButcherTableau, func, t, dt, y, cotangent, sources):
         stage_t = t + tableau.c[i] * dt
         evaluations.append(RecordedEvaluation(func, stage_t, stage_y, sources))
 
-    y_bar, source_bars = cotangent, None
+    source_bars = []
     stage_bars: list = [None] * num_stages
     t_bar = dt_bar = tf.zeros([], t.dtype) if sources.times else None
     for i in reversed(range(num_stages)):
@@ -101,7 +101,7 @@ def step_gradient(tableau: ButcherTableau, func, t, dt, y, cotangent, sources):
             continue
         k_bar = combine(dt, weights, [cotangent, *(stage_bars[j] for j in later)])
         stage_bars[i], bars, stage_t_bar = evaluations[i].vjp(k_bar)
-        source_bars = bars if source_bars is None else add(source_bars, bars)
+        source_bars.append(bars)
         if sources.times:
             t_bar += stage_t_bar
             dt_bar += tableau.c[i] * stage_t_bar

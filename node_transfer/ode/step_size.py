@@ -11,10 +11,11 @@ MIN_FACTOR = 0.1
 MAX_FACTOR = 10.0
 PI_BETA = 0.04  # Hairer's value for dopri5
 
-# A remembered step is kept as long as it is neither clearly too long nor clearly too
-# short: between these multiples of the step that the error estimate calls just right.
-# The gap is what stops a solve from trying one step fewer at every other batch.
-MEMORY_SHRINK, MEMORY_GROW = 0.98, 0.85
+# A step accepted is followed by one of this fraction of what its error calls just right;
+# where steps were rejected, a solve may not start with more than the second fraction of
+# what theirs called right, and that ceiling rises slowly, by the third factor a solve.
+# Trying one step fewer costs as many evaluations as it may save in every later solve.
+MEMORY_ACCEPTED, MEMORY_REJECTED, MEMORY_RECOVERY = 0.99, 0.95, 1.002
 
 
 def error_norm(error, y0, y1, rtol, atol) -> tf.Tensor:
@@ -66,10 +67,23 @@ def next_factor(ratio, previous_ratio, accepted, after_rejection, order) -> tf.T
     return tf.where(accepted, grow, shrink)
 
 
-def remembered_step(dt, ratio, order) -> tf.Tensor:
-    """The positive step size to remember after a try of size `dt`."""
+def suited_step(dt, ratio, order) -> tf.Tensor:
+    """The positive step size that the error of a try of size `dt` calls just right."""
     size = tf.abs(dt)
-    right = size * tf.maximum(ratio, 1e-10) ** (-1.0 / order)
-    right = tf.where(tf.math.is_finite(ratio), right, MIN_FACTOR * size)
-    right = tf.minimum(right, MAX_FACTOR * size)
-    return tf.clip_by_value(size, MEMORY_GROW * right, MEMORY_SHRINK * right)
+    factor = tf.maximum(ratio, 1e-10) ** (-1.0 / order)
+    factor = tf.where(tf.math.is_finite(ratio), factor, MIN_FACTOR)
+    return size * tf.clip_by_value(factor, MIN_FACTOR, MAX_FACTOR)
+
+
+def remember(memory, suited, suited_rejected) -> tf.Tensor:
+    """What a solve leaves in the memory of the first step.
+
+    Args:
+        memory: Shape (2,): the step to start with, and its ceiling; zeros at first.
+        suited: The smallest step size that an accepted step called just right.
+        suited_rejected: The same of the rejected steps; very large if there were none.
+    """
+    ceiling = tf.where(memory[1] > 0, MEMORY_RECOVERY * memory[1], suited.dtype.max)
+    ceiling = tf.where(tf.math.is_finite(ceiling), ceiling, suited.dtype.max)
+    ceiling = tf.minimum(ceiling, MEMORY_REJECTED * suited_rejected)
+    return tf.stack([tf.minimum(MEMORY_ACCEPTED * suited, ceiling), ceiling])

@@ -52,7 +52,9 @@ class Solution(NamedTuple):
         outputs: For each component of the state, its values at `times[1:]`, stacked.
         trajectory: The accepted steps, or `None` where they were not asked for.
         nfe, accepted, rejected: Scalar int32 tensors.
-        next_first_step: The step size to start the next such solve with, positive.
+        suited: The smallest step size that the error of an accepted step called just
+            right, positive: what the next such solve had best start with.
+        suited_rejected: The same of rejected steps; very large if there were none.
     """
 
     y: list
@@ -62,7 +64,8 @@ class Solution(NamedTuple):
     nfe: tf.Tensor
     accepted: tf.Tensor
     rejected: tf.Tensor
-    next_first_step: tf.Tensor
+    suited: tf.Tensor
+    suited_rejected: tf.Tensor
 
 
 class _Loop(NamedTuple):
@@ -80,7 +83,8 @@ class _Loop(NamedTuple):
     rejected: tf.Tensor
     status: tf.Tensor
     tried: tf.Tensor  # length of the last try, with its sign
-    memory: tf.Tensor
+    suited: tf.Tensor
+    suited_rejected: tf.Tensor
     outputs: list
     trajectory: Trajectory | tuple
 
@@ -181,7 +185,8 @@ def integrate(
         rejected=zero,
         status=tf.constant(failure.RUNNING),
         tried=size,
-        memory=tf.constant(dtype.max, dtype),
+        suited=tf.constant(dtype.max, dtype),
+        suited_rejected=tf.constant(dtype.max, dtype),
         outputs=[] if only_final else [_array(x, num_times - 1) for x in y0],
         trajectory=_empty_trajectory(y0, dtype) if record else (),
     )
@@ -214,7 +219,8 @@ def integrate(
         nfe=nfe,
         accepted=end.accepted,
         rejected=end.rejected,
-        next_first_step=end.memory if tableau.adaptive else size,
+        suited=end.suited if tableau.adaptive else size,
+        suited_rejected=end.suited_rejected,
     )
 
 
@@ -253,6 +259,7 @@ def _accept_or_reject(settings, loop: _Loop, moved: _Loop, ratio, lands) -> _Loo
         lambda: [loop.y, loop.q, loop.first],
     )
     target = tf.where(accepted, moved.target, loop.target)
+    suited = step_size.suited_step(moved.tried, ratio, order)
     length = tf.abs(moved.tried)
     size = length * step_size.next_factor(
         ratio, loop.ratio, accepted, loop.after_rejection, order
@@ -280,8 +287,9 @@ def _accept_or_reject(settings, loop: _Loop, moved: _Loop, ratio, lands) -> _Loo
         rejected=loop.rejected + tf.cast(~accepted, tf.int32),
         status=tf.where(broken, failure.NOT_FINITE, status),
         tried=moved.tried,
-        memory=tf.minimum(
-            loop.memory, step_size.remembered_step(moved.tried, ratio, order)
+        suited=tf.where(accepted, tf.minimum(loop.suited, suited), loop.suited),
+        suited_rejected=tf.where(
+            accepted, loop.suited_rejected, tf.minimum(loop.suited_rejected, suited)
         ),
         outputs=loop.outputs,
         trajectory=loop.trajectory,

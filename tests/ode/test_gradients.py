@@ -83,6 +83,26 @@ def test_gradient_agrees_with_finite_difference(method, gradient, options, times
         assert np.sum(bar * direction) == pytest.approx(expected, rel=agreement, abs=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("method", "options"), [("rk4", {"num_steps": 3}), ("dopri5", {"first_step": 0.25})]
+)
+def test_backprop_is_the_gradient_of_the_steps_taken_to_nine_digits(method, options):
+    # A tolerance this loose accepts every step, so the steps are the same for a moved
+    # input; five-point differences in float64 are then good to about 1e-12.
+    inputs = Inputs((0.0, 0.6, 1.0))
+    kwargs = {"method": method, "options": options, "rtol": 1e3, "atol": 1e3}
+    loss = tf.function(lambda y0, t, c: inputs.loss(y0, t, c, **kwargs))
+    rng = np.random.default_rng(2)
+    for index, bar in enumerate(gradients(inputs, **kwargs)):
+        direction = rng.normal(size=bar.shape)
+        near, far = (
+            directional_difference(loss, inputs, index, direction, step)
+            for step in (1e-3, 2e-3)
+        )
+        expected = (4 * near - far) / 3
+        assert np.sum(bar * direction) == pytest.approx(expected, rel=1e-9, abs=1e-10)
+
+
 @pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
 def test_eager_and_graph_gradients_agree(gradient):
     inputs = Inputs((0.0, 0.5, 1.0))
