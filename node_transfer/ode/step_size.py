@@ -11,11 +11,12 @@ MIN_FACTOR = 0.1
 MAX_FACTOR = 10.0
 PI_BETA = 0.04  # Hairer's value for dopri5
 
-# A step accepted is followed by one of this fraction of what its error calls just right;
-# where steps were rejected, a solve may not start with more than the second fraction of
-# what theirs called right, and that ceiling rises slowly, by the third factor a solve.
-# Trying one step fewer costs as many evaluations as it may save in every later solve.
-MEMORY_ACCEPTED, MEMORY_REJECTED, MEMORY_RECOVERY = 0.99, 0.95, 1.002
+# The step that a solve is to start with, as a fraction of the one that its predecessor's
+# errors call just right. For a method of order 5 the first fraction aims at a third of
+# the tolerance, so that a batch somewhat harder than the one before rejects no step.
+# Where one was rejected, its size times the second fraction becomes a ceiling, which
+# rises by the third factor a solve.
+MEMORY_ACCEPTED, MEMORY_REJECTED, MEMORY_RECOVERY = 0.8, 0.95, 1.002
 
 
 def error_norm(error, y0, y1, rtol, atol) -> tf.Tensor:
