@@ -24,6 +24,13 @@ setup(
         "numpy>=1.26",  # arrays
     ],
     extras_require={
+        "benchmarks": [
+            "torch==2.13.0",  # torchdiffeq runs on it
+            "torchdiffeq==0.2.5",  # a peer, the original of Chen et al.
+            "jax==0.10.2",  # diffrax runs on it
+            "diffrax==0.7.2",  # a peer
+            "scipy>=1.13",  # DOP853, the independent solver
+        ],
         "test": [
             "pytest>=8",  # runs the tests
             "hypothesis>=6.100",  # property tests

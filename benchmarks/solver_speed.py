@@ -14,7 +14,10 @@ from benchmarks import block as blocks
 from benchmarks import libraries, timing
 
 flags.DEFINE_bool("quick", False, "One size and few rounds.")
-flags.DEFINE_integer("rounds", 21, "Timed rounds of each case.", lower_bound=1)
+flags.DEFINE_integer("rounds", 15, "Timed rounds of a case.", lower_bound=1)
+flags.DEFINE_float(
+    "seconds", 60.0, "A case that takes longer is timed in fewer rounds, 5 at least."
+)
 FLAGS = flags.FLAGS
 
 
@@ -34,7 +37,7 @@ def measure(hidden: int, batch: int, tolerance: float, rounds: int) -> list[dict
     for name, make in libraries.LIBRARIES.items():
         for gradient in libraries.GRADIENTS:
             functions[name, gradient] = make(block, tolerance, gradient)
-    times = timing.interleaved(functions, rounds)
+    times = timing.interleaved(functions, rounds, seconds=FLAGS.seconds)
     rows = []
     for (name, gradient), milliseconds in times.items():
         row = {"hidden": hidden, "batch": batch, "tolerance": tolerance}

@@ -20,8 +20,12 @@ PACKAGES = (
 )
 
 
-def interleaved(functions: dict, rounds: int, warmup: int = 3) -> dict[str, list[float]]:
+def interleaved(
+    functions: dict, rounds: int, warmup: int = 4, seconds: float = float("inf")
+) -> dict[str, list[float]]:
     """Times functions in turn, A B C A B C ...; returns milliseconds, a list for each.
+
+    After `seconds` it ends with the round, if five were timed.
 
     Each is warmed up first, which compiles it and lets a remembered step size settle.
     """
@@ -29,7 +33,10 @@ def interleaved(functions: dict, rounds: int, warmup: int = 3) -> dict[str, list
         for _ in range(warmup):
             function()
     times = {name: [] for name in functions}
-    for _ in range(rounds):
+    begin = time.perf_counter()
+    for done in range(rounds):
+        if done >= 5 and time.perf_counter() - begin > seconds:
+            break
         for name, function in functions.items():
             start = time.perf_counter()
             function()

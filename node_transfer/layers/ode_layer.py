@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from node_transfer.ode import odeint, step_size
+from node_transfer.ode import arguments, odeint, step_size
 
 
 @keras.saving.register_keras_serializable(package="node_transfer")
@@ -24,7 +24,7 @@ class ODELayer(keras.layers.Layer):
         method: Name of the solver's method, see `node_transfer.odeint`.
         gradient: `"backprop"` (exact gradient of the steps taken) or `"adjoint"`
             (constant memory).
-        options: Dictionary, see `node_transfer.ode.odeint.SolverOptions`.
+        options: Dictionary, see `node_transfer.ode.arguments.SolverOptions`.
         remember_step: Whether each training batch starts with the step size that suited
             the one before, kept as a non-trainable weight. It saves evaluations, but
             lets an output depend, within the tolerance, on the batches trained on
@@ -66,7 +66,7 @@ class ODELayer(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         if t0 == t1:
             raise ValueError(f"t0 and t1 are both {t0}: the interval is empty.")
-        odeint.check_arguments(rtol, atol, method, gradient, options)
+        arguments.check_arguments(rtol, atol, method, gradient, options)
         self.dynamics = dynamics
         self.t0 = float(t0)
         self.t1 = float(t1)
@@ -121,7 +121,7 @@ class ODELayer(keras.layers.Layer):
             self.atol,
             self.method,
             self.gradient,
-            odeint.check_options(self.method, options),
+            options,
         )
         self.nfe_forward.update_state(info.nfe)
         if training and self.remember_step:

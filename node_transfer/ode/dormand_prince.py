@@ -1,22 +1,28 @@
 """Our Dormand-Prince solver, a drop-in for TensorFlow Probability's."""
 
+import collections
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from node_transfer.ode import stepping
 from node_transfer.ode.tableaus import DOPRI5
 
+_Counts = collections.namedtuple(
+    "_Counts",
+    (
+        "num_ode_fn_evaluations",
+        "num_jacobian_evaluations",
+        "num_matrix_factorizations",
+        "status",
+    ),
+)
 
-class _Diagnostics(tfp.math.ode.Diagnostics):
+
+class _Diagnostics(_Counts, tfp.math.ode.Diagnostics):
     """What TFP's results report of a solve."""
 
-    num_jacobian_evaluations = 0
-    num_matrix_factorizations = 0
-    status = 0
-    num_ode_fn_evaluations = None
-
-    def __init__(self, nfe):
-        self.num_ode_fn_evaluations = nfe
+    __slots__ = ()
 
 
 class DormandPrince(tfp.math.ode.DormandPrince):

@@ -12,7 +12,12 @@ from node_transfer.layers.ode_layer import ODELayer
 from node_transfer.models.backbones import WeightsSource, build_backbone, check_backbone
 from node_transfer.models.saving import load_model
 from node_transfer.models.transfer_classifier import TransferClassifier
-from node_transfer.training.config import FIXED_GRID_METHODS, ExperimentConfig
+from node_transfer.training.config import (
+    DEFAULT_BACKBONE,
+    DEFAULT_WEIGHTS,
+    FIXED_GRID_METHODS,
+    ExperimentConfig,
+)
 from node_transfer.training.run_directory import MODEL, RunDirectory
 
 
@@ -23,11 +28,10 @@ def resolve_backbone(config: ExperimentConfig) -> ExperimentConfig:
         UserError: A flag contradicts the run that `init_from` names.
     """
     if config.init_from is None:
-        backbone = config.backbone or "EfficientNetB0"
+        backbone = config.backbone or DEFAULT_BACKBONE
         check_backbone(backbone)
-        return dataclasses.replace(
-            config, backbone=backbone, weights=config.weights or "auto"
-        )
+        weights = config.weights or DEFAULT_WEIGHTS
+        return dataclasses.replace(config, backbone=backbone, weights=weights)
     if config.weights is not None:
         raise UserError(
             f"weights is {config.weights!r} and init_from is {config.init_from!r}: an "
@@ -84,16 +88,20 @@ def _build_block(config: ExperimentConfig) -> keras.layers.Layer | None:
         dynamics = ConvDynamics(config.hidden_units, name="dynamics")
     else:
         dynamics = DenseDynamics(config.hidden_units, name="dynamics")
-    fixed_grid = config.method in FIXED_GRID_METHODS
     return ODELayer(
         dynamics,
         rtol=config.rtol,
         atol=config.atol,
         method=config.method,
         gradient=config.gradient,
-        options={"num_steps": config.num_steps} if fixed_grid else None,
+        options=solver_options(config.method, config.num_steps),
         name="ode",
     )
+
+
+def solver_options(method: str, num_steps: int) -> dict | None:
+    """The options of `ODELayer` that a method needs."""
+    return {"num_steps": num_steps} if method in FIXED_GRID_METHODS else None
 
 
 def load_classifier(run_or_file: str) -> TransferClassifier:

@@ -5,6 +5,9 @@ import dataclasses
 from node_transfer.errors import UserError
 from node_transfer.ode.tableaus import TABLEAUS
 
+DEFAULT_BACKBONE = "EfficientNetB0"
+DEFAULT_WEIGHTS = "auto"
+
 BLOCKS = ("none", "ode")
 DYNAMICS = ("dense", "conv")
 OPTIMIZERS = ("adam", "sgd")
@@ -24,8 +27,8 @@ class ExperimentConfig:
     Attributes whose meaning needs more than their flag's help text:
         experiment: Name of the run, and of its default output directory.
         block: `"none"` or `"ode"`.
-        backbone, weights, image_size: With `init_from`, `None` stands for what the
-            earlier run has.
+        backbone, weights, image_size: `None` stands for the default, and with
+            `init_from` for what the earlier run has.
     """
 
     experiment: str

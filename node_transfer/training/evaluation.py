@@ -7,6 +7,7 @@ import keras
 from node_transfer.data.image_data import ImageData
 from node_transfer.data.pipelines import evaluation_batches
 from node_transfer.layers.ode_layer import ODELayer
+from node_transfer.training.build import solver_options
 
 EVALUATION_BATCH_SIZE = 128
 
@@ -72,10 +73,3 @@ def change_solver(model: keras.Model, rtol=None, atol=None, method=None, num_ste
     changed = type(model).from_config(config)
     changed.set_weights(model.get_weights())
     return changed
-
-
-def solver_options(method: str, num_steps: int) -> dict | None:
-    """The options that a method needs, for `ODELayer`."""
-    from node_transfer.training.config import FIXED_GRID_METHODS
-
-    return {"num_steps": num_steps} if method in FIXED_GRID_METHODS else None

@@ -8,9 +8,6 @@ from node_transfer.models.backbones import BACKBONES
 from node_transfer.training import config as choices
 from node_transfer.training.config import ExperimentConfig
 
-DEFAULT_BACKBONE = "EfficientNetB0"
-DEFAULT_WEIGHTS = "auto"
-
 FLAGS = flags.FLAGS
 
 
@@ -54,14 +51,14 @@ def _define_model_flags(defaults: ExperimentConfig):
         None,
         list(BACKBONES),
         "The network whose features the final layer sees. Default: "
-        f"{DEFAULT_BACKBONE}, or that of --init_from.",
+        f"{choices.DEFAULT_BACKBONE}, or that of --init_from.",
     )
     flags.DEFINE_string(
         "weights",
         None,
         "What the backbone starts from: imagenet (Keras downloads the weights once), "
         "none (random), auto (imagenet if it can be had, else random, and says so), or "
-        f"the path of a weights file. Default: {DEFAULT_WEIGHTS}.",
+        f"the path of a weights file. Default: {choices.DEFAULT_WEIGHTS}.",
     )
     flags.DEFINE_integer(
         "image_size",

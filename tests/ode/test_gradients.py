@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from node_transfer import odeint
+from tests.ode.problems import PROBLEMS
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-10}
 CASES = [
@@ -81,6 +82,52 @@ def test_gradient_agrees_with_finite_difference(method, gradient, options, times
         direction = rng.normal(size=bar.shape)
         expected = directional_difference(loss, inputs, index, direction, 1e-5)
         assert np.sum(bar * direction) == pytest.approx(expected, rel=agreement, abs=1e-7)
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse"])
+@pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.parametrize(
+    ("method", "gradient"),
+    [
+        ("dopri5", "backprop"),
+        ("dopri5", "adjoint"),
+        *(
+            pytest.param(method, gradient, marks=pytest.mark.slow)
+            for method in ("tsit5", "bosh3")
+            for gradient in ("backprop", "adjoint")
+        ),
+        pytest.param("bdf", "adjoint", marks=pytest.mark.slow),
+    ],
+)
+def test_gradient_of_each_problem_agrees_with_dop853(method, gradient, name, direction):
+    problem = PROBLEMS[name]
+    t0, t1 = problem.t0, problem.t0 + 0.3 * (problem.t1 - problem.t0)
+    y0 = np.asarray(problem.y0)
+    if direction == "reverse":
+        if name == "stiffish":
+            pytest.skip("back in time it grows by exp(15): no solver keeps its digits")
+        y0, t0, t1 = problem.solution(t1=t1), t1, t0
+    weights = np.arange(1.0, 1.0 + y0.size)
+
+    def loss(y0):
+        return np.sum(weights * problem.solution(t0=t0, t1=t1, y0=y0))
+
+    @tf.function
+    def bar(y0):
+        with tf.GradientTape() as tape:
+            tape.watch(y0)
+            y = odeint(
+                problem.f, y0, [t0, t1], rtol=1e-8, atol=1e-8, method=method,
+                gradient=gradient, options={"max_num_steps": 20_000},
+            )[-1]  # fmt: skip
+            value = tf.reduce_sum(weights * y)
+        return tape.gradient(value, y0)
+
+    direction_vector, step = np.cos(np.arange(y0.size)), 1e-4
+    expected = loss(y0 + step * direction_vector) - loss(y0 - step * direction_vector)
+    actual = np.sum(bar(tf.constant(y0)) * direction_vector)
+    agreement = 1e-3 if method == "bdf" else 1e-5
+    assert actual == pytest.approx(expected / (2 * step), rel=agreement)
 
 
 @pytest.mark.parametrize(

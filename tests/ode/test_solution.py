@@ -146,6 +146,18 @@ def test_remembered_step_size_saves_evaluations_and_rejects_nothing():
     assert int(second.rejected) == 0
 
 
+@pytest.mark.parametrize("name", ["linear", "exponential", "sine"])
+@pytest.mark.parametrize("method", ["bdf", "dopri5_tfp"])
+def test_tfp_methods_go_forward_and_back(name, method):
+    problem = PROBLEMS[name]
+    t1 = problem.t0 + 0.2 * (problem.t1 - problem.t0)
+    kwargs = {"method": method, "gradient": "adjoint", "rtol": 1e-7, "atol": 1e-7}
+    end = last_state(problem, [problem.t0, t1], **kwargs)
+    assert relative_error(end, problem.solution(t1=t1)) < 1e-4
+    start = last_state(problem, [t1, problem.t0], y0=problem.solution(t1=t1), **kwargs)
+    assert relative_error(start, np.asarray(problem.y0)) < 1e-2
+
+
 def test_bdf_solves_robertson():
     def f_numpy(t, y):
         a, b, c = 0.04 * y[0], 1e4 * y[1] * y[2], 3e7 * y[1] ** 2

@@ -31,10 +31,10 @@ def test_defaults_are_the_papers():
 
 
 def test_choices_are_those_of_the_solver():
-    from node_transfer.ode import odeint
+    from node_transfer.ode import arguments
 
-    assert set(configs.METHODS) == set(odeint.METHODS) - {"bdf"}
-    assert configs.GRADIENTS == odeint.GRADIENTS
+    assert set(configs.METHODS) == set(arguments.METHODS) - {"bdf"}
+    assert configs.GRADIENTS == arguments.GRADIENTS
 
 
 @pytest.mark.parametrize(
