@@ -18,14 +18,17 @@ def read_run(path) -> tuple[dict, dict]:
         UserError: The folder is not that of a finished run.
     """
     contents = []
-    for name in ("config.json", "metrics.json"):
+    for name, key in (("config.json", "experiment"), ("metrics.json", "test")):
         try:
-            contents.append(json.loads((Path(path) / name).read_text()))
+            content = json.loads((Path(path) / name).read_text())
         except (OSError, json.JSONDecodeError):
+            content = {}
+        if key not in content:
             raise UserError(
                 f"{str(path)!r} has no readable {name}: pass the directory of a finished "
                 "run."
-            ) from None
+            )
+        contents.append(content)
     return tuple(contents)
 
 

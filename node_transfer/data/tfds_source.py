@@ -1,11 +1,9 @@
 """Image classification sets of TensorFlow Datasets, with quick answers when offline."""
 
-import concurrent.futures
 import os
 
 from node_transfer.errors import UserError
-
-NETWORK_TIMEOUT_SECONDS = 5.0
+from node_transfer.network import server_answers
 
 
 def builder(name: str, data_dir: str | None):
@@ -20,7 +18,11 @@ def builder(name: str, data_dir: str | None):
     data_dir = _check_data_dir(data_dir)
     try:
         result = tfds.builder(name, data_dir=data_dir, try_gcs=False)
-    except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
+    except (
+        tfds.core.registered.DatasetNotFoundError,
+        ValueError,
+        AssertionError,  # a version that the set does not have
+    ) as error:
         raise UserError(
             f"Unknown dataset {name!r}: pass digits or the name of an image "
             f"classification set of TensorFlow Datasets, such as cifar10 "
@@ -89,27 +91,14 @@ def _check_kind(name: str, info, tfds):
 
 def _check_reachable(name: str, dataset_builder, data_dir: str | None):
     """Raises at once where the set's own server does not answer."""
-    import requests
-
     urls = [url for url in dataset_builder.url_infos if url.startswith("http")]
-    if not urls:
-        return  # nothing to ask: let TFDS try
-
-    def ask():
-        requests.head(urls[0], timeout=NETWORK_TIMEOUT_SECONDS, allow_redirects=True)
-
-    pool = concurrent.futures.ThreadPoolExecutor(max_workers=1)
-    try:
-        pool.submit(ask).result(timeout=NETWORK_TIMEOUT_SECONDS + 1)
-    except (concurrent.futures.TimeoutError, requests.RequestException, OSError):
+    if urls and not server_answers(urls[0]):
         folder = data_dir or os.path.join("~", "tensorflow_datasets")
         raise UserError(
             f"The dataset {name!r} is not in {folder}, and the server it is downloaded "
             "from does not answer: connect to the network, pass --data_dir with a folder "
             "that holds it, or try --dataset=digits, which needs neither."
-        ) from None
-    finally:
-        pool.shutdown(wait=False)
+        )
 
 
 def _first_line(error: Exception) -> str:

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from node_transfer.ode import arguments, odeint, step_size
+from node_transfer.ode.tableaus import TABLEAUS
 
 
 @keras.saving.register_keras_serializable(package="node_transfer")
@@ -67,6 +68,8 @@ class ODELayer(keras.layers.Layer):
         if t0 == t1:
             raise ValueError(f"t0 and t1 are both {t0}: the interval is empty.")
         arguments.check_arguments(rtol, atol, method, gradient, options)
+        if "on_backward" in (options or {}):
+            raise ValueError("ODELayer has no option on_backward: use odeint for it.")
         self.dynamics = dynamics
         self.t0 = float(t0)
         self.t1 = float(t1)
@@ -87,6 +90,8 @@ class ODELayer(keras.layers.Layer):
     def build(self, input_shape):
         if not self.dynamics.built:
             self.dynamics.build((), input_shape)
+            self.dynamics.built = True
+        _widen(self.dynamics, self.solve_dtype)  # layers made in its build, too
         self.first_step = self._memory("first_step")
         self.adjoint_first_step = self._memory("adjoint_first_step")
 
@@ -101,9 +106,15 @@ class ODELayer(keras.layers.Layer):
             name=name,
         )
 
+    def forget_step(self) -> None:
+        """Empties the memory of step sizes: the next solve chooses its first one."""
+        for memory in (self.first_step, self.adjoint_first_step):
+            memory.assign([0.0, 0.0])
+
     def call(self, inputs, training=False):
         options = dict(self.options or {})
-        if self.remember_step:
+        own_method = self.method in TABLEAUS  # TFP's take no first step, and report none
+        if self.remember_step and own_method:
             options.setdefault("first_step", self.first_step.value[0])
             options.setdefault("adjoint_first_step", self.adjoint_first_step.value[0])
 
@@ -112,7 +123,8 @@ class ODELayer(keras.layers.Layer):
             if self.remember_step and self.gradient == "adjoint":
                 _update(self.adjoint_first_step, backward)
 
-        options["on_backward"] = on_backward
+        if own_method:
+            options["on_backward"] = on_backward
         states, info = odeint.solve(
             self.dynamics,
             tf.cast(inputs, self.solve_dtype),
@@ -124,7 +136,7 @@ class ODELayer(keras.layers.Layer):
             options,
         )
         self.nfe_forward.update_state(info.nfe)
-        if training and self.remember_step:
+        if training and self.remember_step and own_method:
             _update(self.first_step, info)
         return tf.cast(states[0], self.compute_dtype)
 
@@ -163,8 +175,9 @@ def _update(memory: keras.Variable, info) -> None:
 
 def _widen(layer: keras.layers.Layer, dtype: str):
     """Gives a layer and those inside it a policy at least as wide as the dtype."""
+    size = tf.as_dtype(dtype).size
     for part in layer._flatten_layers():
-        if part.compute_dtype in ("float16", "bfloat16"):
+        if tf.as_dtype(part.compute_dtype).size < size:
             if part.built and part.variable_dtype != dtype:
                 raise ValueError(
                     f"The layer {part.name!r} of the dynamics has {part.variable_dtype} "

@@ -2,9 +2,11 @@
 
 import dataclasses
 import os
+import sys
 from pathlib import Path
 
 from node_transfer.errors import UserError
+from node_transfer.network import server_answers
 
 # What Keras multiplies the normalised input by, after B0's published weights were found
 # to want it (keras.applications.efficientnet, weights="imagenet" only).
@@ -30,6 +32,11 @@ class BackboneSpec:
     image_size: int
     input_range: tuple[float, float] = (0.0, 255.0)
     rescales_for_imagenet: bool = False
+
+    @property
+    def keras_name(self) -> str:
+        """What Keras calls the model, and how the names of its weights files begin."""
+        return self.name.lower().replace("v2", "v2-")
 
 
 _V1_SIZES = (224, 240, 260, 300, 380, 456, 528, 600)
@@ -136,6 +143,7 @@ def _untrained(spec: BackboneSpec, size: int):
 def _imagenet(spec: BackboneSpec, size: int):
     """The network with Keras's ImageNet weights, from its cache or the network."""
     try:
+        _check_download(spec)
         model = _keras_model(spec, size, weights="imagenet")
     except Exception as error:  # the download raises whatever urllib does
         raise UserError(
@@ -144,6 +152,17 @@ def _imagenet(spec: BackboneSpec, size: int):
             "--weights=PATH with the file, or --weights=none for random weights."
         ) from error
     return model, WeightsSource("imagenet", f"keras.applications.{spec.name}, ImageNet")
+
+
+def _check_download(spec: BackboneSpec) -> None:
+    """Raises where the weights are to be downloaded and their server is silent."""
+    import keras
+
+    module = sys.modules[getattr(keras.applications, spec.name).__module__]
+    if os.path.isfile(os.path.join(_cache_folder(), f"{spec.keras_name}_notop.h5")):
+        return
+    if not server_answers(module.BASE_WEIGHTS_PATH):
+        raise OSError("the server does not answer")
 
 
 def _from_file(spec: BackboneSpec, size: int, path: str):

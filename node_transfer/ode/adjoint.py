@@ -54,8 +54,14 @@ def gradient(
 
     largest = [tf.reduce_max(tf.abs(bar)) for bar in output_bars]
     scale = tf.reduce_max(tf.stack(largest))
-    scale = tf.where(scale > 0, scale, tf.ones_like(scale))
-    output_bars = [bar / scale for bar in output_bars]
+    # Mixed precision probes for the largest loss scale with cotangents that overflow,
+    # and skips the step where the gradient is not finite: give it NaN, and solve nothing.
+    finite = tf.math.is_finite(scale)
+    divisor = tf.where(finite & (scale > 0), scale, tf.ones_like(scale))
+    output_bars = [
+        tf.where(finite, bar / divisor, tf.zeros_like(bar)) for bar in output_bars
+    ]
+    scale = tf.where(finite, divisor, tf.cast(float("nan"), scale.dtype))
 
     def back_one_interval(i, y_bar, source_bars, time_bars, nfe, step, rejected):
         y = [x[i] for x in outputs]

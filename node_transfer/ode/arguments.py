@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from node_transfer.ode import tfp_methods
+from node_transfer.ode.stepping import scalar
 from node_transfer.ode.tableaus import TABLEAUS
 
 METHODS = (*TABLEAUS, *tfp_methods.METHODS)
@@ -53,7 +54,17 @@ def check_arguments(
     """
     check_choice("gradient", gradient, GRADIENTS)
     check_tolerances(rtol, atol)
-    return _check_options(method, options)
+    options = _check_options(method, options)
+    if method == "bdf" and gradient == "backprop":
+        raise ValueError(
+            "method='bdf' has the adjoint gradient only: pass gradient='adjoint'."
+        )
+    check_tolerances(
+        rtol if options.adjoint_rtol is None else options.adjoint_rtol,
+        atol if options.adjoint_atol is None else options.adjoint_atol,
+        prefix="adjoint_",
+    )
+    return options
 
 
 def _check_options(method: str, options: dict | None) -> SolverOptions:
@@ -61,7 +72,19 @@ def _check_options(method: str, options: dict | None) -> SolverOptions:
     known = [field.name for field in dataclasses.fields(SolverOptions)]
     for name in options or {}:
         check_choice("option", name, known)
+    for name in options or {}:
+        if method in tfp_methods.METHODS and name not in tfp_methods.OPTIONS:
+            raise ValueError(
+                f"method={method!r} has no option {name!r}: leave it out, or choose one "
+                f"of {', '.join(TABLEAUS)}."
+            )
     checked = SolverOptions(**(options or {}))
+    for name in ("first_step", "adjoint_first_step"):
+        value = getattr(checked, name)
+        if not is_tensor(value) and not 0 <= value < np.inf:
+            raise ValueError(
+                f"{name} is {value}: pass a positive number, or 0 to have it chosen."
+            )
     check_choice("on_failure", checked.on_failure, ("raise", "nan"))
     if checked.max_num_steps < 1:
         raise ValueError(
@@ -86,12 +109,19 @@ def check_choice(what: str, value, known):
         raise ValueError(f"Unknown {what} {value!r}: choose one of {', '.join(known)}.")
 
 
-def check_tolerances(rtol, atol):
-    for name, value in (("rtol", rtol), ("atol", atol)):
+def is_tensor(x) -> bool:
+    """Whether x is a tensor or a variable, of which a gradient may be wanted."""
+    return tf.is_tensor(x) or isinstance(x, tf.Variable)
+
+
+def check_tolerances(rtol, atol, prefix=""):
+    for name, value in ((f"{prefix}rtol", rtol), (f"{prefix}atol", atol)):
         if not tf.is_tensor(value) and not 0 <= value < np.inf:
             raise ValueError(f"{name} is {value}: pass a positive number, such as 1e-5.")
     if not tf.is_tensor(rtol) and not tf.is_tensor(atol) and rtol == atol == 0:
-        raise ValueError("rtol and atol are both 0: make one of them positive.")
+        raise ValueError(
+            f"{prefix}rtol and {prefix}atol are both 0: make one of them positive."
+        )
 
 
 def state_dtypes(y0: list[tf.Tensor]):
@@ -109,7 +139,12 @@ def state_dtypes(y0: list[tf.Tensor]):
 
 def check_times(t, dtype: tf.DType) -> tf.Tensor:
     """Returns t as a strictly monotone 1-D tensor of the dtype."""
-    times = tf.cast(tf.convert_to_tensor(t), dtype)
+    if is_tensor(t):
+        times = tf.cast(t, dtype)
+    elif any(is_tensor(x) for x in tf.nest.flatten(t)):
+        times = tf.stack([scalar(x, dtype) for x in t])
+    else:
+        times = tf.constant(np.asarray(t, dtype.as_numpy_dtype))
     if times.shape.rank != 1 or (times.shape[0] is not None and times.shape[0] < 2):
         raise ValueError(
             f"t has shape {times.shape}: pass a 1-D sequence of two or more times."

@@ -20,6 +20,14 @@ class ODESolveError(ArithmeticError):
     """A solve that could not reach its end time."""
 
 
+def sentence_of(error: Exception) -> str | None:
+    """The sentence of a failed solve, found in TensorFlow's report of it, if any."""
+    text = str(error)
+    if MARKER not in text:
+        return None
+    return text[text.index(MARKER) :].split(REMEDIES)[0] + REMEDIES
+
+
 def checked(y, status, circumstances, phase: str, on_failure: str):
     """Returns the state `y`, or stops the program where the solve failed.
 

@@ -4,9 +4,17 @@ import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
-from node_transfer.ode import adjoint, arguments, backprop, stepping, tfp_methods
+from node_transfer.ode import (
+    adjoint,
+    arguments,
+    backprop,
+    failure,
+    stepping,
+    tfp_methods,
+)
 from node_transfer.ode.dormand_prince import DormandPrince
 from node_transfer.ode.tableaus import TABLEAUS
 from node_transfer.ode.vjp import Sources
@@ -79,7 +87,9 @@ def odeint(
             `"dopri5_tfp"` is its Dormand-Prince as it comes, for comparison.
         gradient: `"backprop"`: the exact gradient of the steps taken; memory grows by
             one state a step. `"adjoint"`: Chen et al. (2018); constant memory, exact up
-            to the tolerance.
+            to the tolerance. (So in a `tf.function`, as in `fit`; eagerly, TensorFlow's
+            tape keeps what it sees of the forward solve as well.) Both evaluate `func`
+            again at the same states: it must be deterministic, so no dropout in it.
         options: See `arguments.SolverOptions`.
         full_output: Whether to return `(states, ODEInfo)`.
 
@@ -112,7 +122,7 @@ def solve(func, y0, t, rtol, atol, method, gradient, options):
     flat_y0 = tf.nest.flatten(y0)
     out_dtype, dtype = arguments.state_dtypes(flat_y0)
     flat_y0 = [tf.cast(y, dtype) for y in flat_y0]
-    times_wanted = isinstance(t, tf.Variable) or tf.is_tensor(t)
+    times_wanted = any(arguments.is_tensor(x) for x in tf.nest.flatten(t))
     times = arguments.check_times(t, dtype)
     constants = options.constants or {}
     constants = tf.nest.map_structure(tf.convert_to_tensor, constants)
@@ -127,8 +137,17 @@ def solve(func, y0, t, rtol, atol, method, gradient, options):
         return arguments.check_derivative(dy, structure, y)
 
     if method in tfp_methods.METHODS:
+        guarded = _first_gradient_only(*flat_y0, *flat_constants)
         states, nfe = tfp_methods.solve(
-            method, rhs, flat_y0, times, flat_constants, rtol, atol, gradient, options
+            method,
+            rhs,
+            guarded[: len(flat_y0)],
+            times,
+            guarded[len(flat_y0) :],
+            rtol,
+            atol,
+            gradient,
+            options,
         )
         unknown = tf.constant(-1)  # these solvers do not report their steps
         no_size = tf.zeros([], dtype)
@@ -206,7 +225,13 @@ def _differentiable_solve(
                 options.on_backward(BackwardInfo(nfe, *sizes))
             if time_bars is None:
                 time_bars = tf.zeros_like(times)
-            bars = _first_derivative_only(time_bars, *y_bar, *bars)
+            bars = [time_bars, *y_bar, *bars]
+            if settings.on_failure == "nan":  # the state is NaN, so its gradient is too
+                reached = tf.equal(solution.status, failure.RUNNING)
+                bars = [
+                    tf.where(reached, bar, tf.cast(np.nan, bar.dtype)) for bar in bars
+                ]
+            bars = _first_derivative_only(*bars)
             num_tensors = 1 + len(tensors)
             if variables:
                 return bars[:num_tensors], list(bars[num_tensors:])
@@ -215,6 +240,16 @@ def _differentiable_solve(
         return tuple(solution.outputs), backward
 
     return list(integrate(times, *y0, *constants)), info
+
+
+@tf.custom_gradient
+def _first_gradient_only(*tensors):
+    """Passes tensors through; their gradients refuse to be differentiated."""
+
+    def backward(*bars):
+        return _first_derivative_only(*bars)
+
+    return tuple(tf.identity(x) for x in tensors), backward
 
 
 @tf.custom_gradient

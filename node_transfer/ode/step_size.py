@@ -26,15 +26,20 @@ def error_norm(error, y0, y1, rtol, atol) -> tf.Tensor:
         scale = atol + rtol * tf.maximum(tf.abs(a), tf.abs(b))
         squares.append(tf.reduce_sum(tf.square(e / scale)))
         count += tf.cast(tf.size(e), e.dtype)
-    return tf.sqrt(tf.add_n(squares) / count)
+    return tf.sqrt(tf.add_n(squares) / tf.maximum(count, 1.0))
 
 
-def first_step(func, t0, y0, dy0, direction, order, rtol, atol) -> tf.Tensor:
-    """Hairer's automatic first step, positive; costs one evaluation of f."""
+def first_step(func, t0, y0, dy0, interval, order, rtol, atol) -> tf.Tensor:
+    """Hairer's automatic first step, positive; costs one evaluation of f.
+
+    That evaluation is never beyond the interval, whose length has the sign of the way.
+    """
+    direction, length = tf.sign(interval), tf.abs(interval)
     tiny = tf.constant(1e-10, t0.dtype)
     d0 = error_norm(y0, y0, y0, rtol, atol)
     d1 = error_norm(dy0, y0, y0, rtol, atol)
     h0 = tf.where((d0 < 1e-5) | (d1 < 1e-5), tf.cast(1e-6, t0.dtype), 0.01 * d0 / d1)
+    h0 = tf.minimum(h0, length)
     y1 = [y + direction * h0 * dy for y, dy in zip(y0, dy0, strict=True)]
     dy1, _ = func(t0 + direction * h0, y1, False)
     change = [b - a for a, b in zip(dy0, dy1, strict=True)]
@@ -45,7 +50,7 @@ def first_step(func, t0, y0, dy0, direction, order, rtol, atol) -> tf.Tensor:
         tf.maximum(1e-3 * h0, 1e-6),
         (0.01 / tf.maximum(steepest, tiny)) ** (1.0 / (order + 1)),
     )
-    return tf.minimum(100.0 * h0, h1)
+    return tf.where(tf.math.is_finite(h1), tf.minimum(100.0 * h0, h1), h0)
 
 
 def next_factor(ratio, previous_ratio, accepted, after_rejection, order) -> tf.Tensor:
@@ -81,10 +86,12 @@ def remember(memory, suited, suited_rejected) -> tf.Tensor:
 
     Args:
         memory: Shape (2,): the step to start with, and its ceiling; zeros at first.
-        suited: The smallest step size that an accepted step called just right.
+        suited: The smallest step size that an accepted step called just right; 0 after
+            a solve that failed, which leaves the memory as it was.
         suited_rejected: The same of the rejected steps; very large if there were none.
     """
     ceiling = tf.where(memory[1] > 0, MEMORY_RECOVERY * memory[1], suited.dtype.max)
     ceiling = tf.where(tf.math.is_finite(ceiling), ceiling, suited.dtype.max)
     ceiling = tf.minimum(ceiling, MEMORY_REJECTED * suited_rejected)
-    return tf.stack([tf.minimum(MEMORY_ACCEPTED * suited, ceiling), ceiling])
+    learned = tf.stack([tf.minimum(MEMORY_ACCEPTED * suited, ceiling), ceiling])
+    return tf.where(suited > 0, learned, memory)

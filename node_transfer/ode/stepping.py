@@ -53,8 +53,10 @@ class Solution(NamedTuple):
         trajectory: The accepted steps, or `None` where they were not asked for.
         nfe, accepted, rejected: Scalar int32 tensors.
         suited: The smallest step size that the error of an accepted step called just
-            right, positive: what the next such solve had best start with.
+            right, positive: what the next such solve had best start with. 0 where the
+            solve failed.
         suited_rejected: The same of rejected steps; very large if there were none.
+        status: `failure.RUNNING` where the solve reached its end.
     """
 
     y: list
@@ -66,6 +68,7 @@ class Solution(NamedTuple):
     rejected: tf.Tensor
     suited: tf.Tensor
     suited_rejected: tf.Tensor
+    status: tf.Tensor
 
 
 class _Loop(NamedTuple):
@@ -124,6 +127,7 @@ def integrate(
     rtol, atol = scalar(settings.rtol, dtype), scalar(settings.atol, dtype)
     direction = tf.sign(times[-1] - times[0])
     num_times = times.shape[0] or tf.shape(times)[0]
+    span = tf.abs(times[-1] - times[0])
     only_final = times.shape[0] == 2
     reuses_last_stage = tableau.first_same_as_last
 
@@ -135,11 +139,12 @@ def integrate(
     def advance(loop: _Loop) -> tuple[_Loop]:
         goal = times[loop.target]
         remaining = tf.abs(goal - loop.t)
-        proposed = loop.size
-        if not tableau.adaptive:
-            proposed = tf.abs(goal - times[loop.target - 1]) / settings.num_steps
-        # One per mille of slack, so that rounding never adds a sliver of a step.
-        pieces = tf.maximum(tf.math.ceil(remaining / proposed - 1e-3), 1.0)
+        if tableau.adaptive:
+            # One per mille of slack, so that rounding never adds a sliver of a step.
+            pieces = tf.maximum(tf.math.ceil(remaining / loop.size - 1e-3), 1.0)
+        else:
+            steps_left = settings.num_steps - loop.accepted % settings.num_steps
+            pieces = tf.cast(steps_left, dtype)
         lands = pieces <= 1.0
         dt = direction * remaining / pieces
 
@@ -158,7 +163,7 @@ def integrate(
         )
         if tableau.adaptive:
             ratio = step_size.error_norm(error, loop.y, y1, rtol, atol)
-            following = _accept_or_reject(settings, loop, moved, ratio, lands)
+            following = _accept_or_reject(settings, loop, moved, ratio, lands, span)
         else:
             following = moved
         if record:  # what a rejected step writes is replaced by the try after it
@@ -204,23 +209,27 @@ def integrate(
     nfe = startup_nfe + (end.accepted + end.rejected) * tableau.evaluations_per_step
     outputs = [array.stack() for array in end.outputs]
     checked = failure.checked(
-        [*end.y, *outputs],
+        [*end.y, *end.q, *outputs],
         status,
         (end.t, end.tried, nfe, rtol, atol),
         phase,
         settings.on_failure,
     )
-    y, outputs = checked[: len(y0)], checked[len(y0) :]
+    y, q = checked[: len(y0)], checked[len(y0) : len(y0) + len(q0)]
+    outputs = checked[len(y0) + len(q0) :]
+    reached = tf.equal(status, failure.RUNNING)
+    suited = end.suited if tableau.adaptive else size
     return Solution(
         y=y,
-        q=end.q,
+        q=q,
         outputs=[x[None] for x in y] if only_final else outputs,
         trajectory=end.trajectory if record else None,
         nfe=nfe,
         accepted=end.accepted,
         rejected=end.rejected,
-        suited=end.suited if tableau.adaptive else size,
+        suited=tf.where(reached, suited, tf.zeros_like(suited)),
         suited_rejected=end.suited_rejected,
+        status=status,
     )
 
 
@@ -235,21 +244,25 @@ def _first_size(settings, func, y0, times, first, direction, initial_step, rtol,
     """Returns the first step's size and the evaluations of f spent before it."""
     tableau = settings.tableau
     startup_nfe = tf.constant(int(tableau.first_same_as_last))
+    interval = tf.abs(times[1] - times[0])
     if not tableau.adaptive:
-        return tf.abs(times[1] - times[0]) / settings.num_steps, startup_nfe
+        return interval / settings.num_steps, startup_nfe
     initial_step = scalar(initial_step, times.dtype)
     given = initial_step > 0  # NaN counts as not given
-    size = tf.cond(
-        given,
-        lambda: initial_step,
-        lambda: step_size.first_step(
-            func, times[0], y0, first[0], direction, tableau.order, rtol, atol
-        ),
-    )
-    return size, startup_nfe + tf.cast(~given, tf.int32)
+
+    def choose():
+        dy0 = first[0] if first else func(times[0], y0, False)[0]
+        return step_size.first_step(
+            func, times[0], y0, dy0, direction * interval, tableau.order, rtol, atol
+        )
+
+    size = tf.cond(given, lambda: initial_step, choose)
+    size = tf.where(tf.math.is_finite(size), size, interval)
+    chosen_nfe = 1 if tableau.first_same_as_last else 2
+    return size, startup_nfe + tf.where(given, 0, chosen_nfe)
 
 
-def _accept_or_reject(settings, loop: _Loop, moved: _Loop, ratio, lands) -> _Loop:
+def _accept_or_reject(settings, loop: _Loop, moved: _Loop, ratio, lands, span) -> _Loop:
     """What the loop goes on from, given the error norm of the step just tried."""
     order, dtype = settings.tableau.order, ratio.dtype
     accepted = ratio <= 1.0  # never true for NaN
@@ -267,7 +280,8 @@ def _accept_or_reject(settings, loop: _Loop, moved: _Loop, ratio, lands) -> _Loo
     # A step cut short by an output time says nothing against the size proposed.
     size = tf.where(accepted & lands, tf.maximum(size, loop.size), size)
 
-    smallest = 4 * np.finfo(dtype.as_numpy_dtype).eps * tf.abs(loop.t)
+    smallest = tf.maximum(tf.abs(loop.t), 1e-3 * span)
+    smallest *= 4 * np.finfo(dtype.as_numpy_dtype).eps
     underflow = ~accepted & (size <= smallest)
     tries = loop.accepted + loop.rejected + 1
     out_of_steps = (tries >= settings.max_num_steps) & ~(accepted & lands)
@@ -289,7 +303,9 @@ def _accept_or_reject(settings, loop: _Loop, moved: _Loop, ratio, lands) -> _Loo
         tried=moved.tried,
         suited=tf.where(accepted, tf.minimum(loop.suited, suited), loop.suited),
         suited_rejected=tf.where(
-            accepted, loop.suited_rejected, tf.minimum(loop.suited_rejected, suited)
+            accepted | ~tf.math.is_finite(ratio),
+            loop.suited_rejected,
+            tf.minimum(loop.suited_rejected, suited),
         ),
         outputs=loop.outputs,
         trajectory=loop.trajectory,

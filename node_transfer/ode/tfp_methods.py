@@ -6,6 +6,38 @@ import tensorflow_probability as tfp
 from node_transfer.ode import failure
 
 METHODS = ("bdf", "dopri5_tfp")
+OPTIONS = ("max_num_steps", "constants", "on_failure")
+
+
+class BDF(tfp.math.ode.BDF):
+    """TFP's BDF, which checks that it came to its end, forward and adjoint alike.
+
+    (The class it extends returns where it stopped, with a status; its adjoint drops the
+    status.)
+    """
+
+    def __init__(self, on_failure, **kwargs):
+        super().__init__(**kwargs)
+        self._on_failure = on_failure
+
+    def _solve(self, *args, **kwargs):
+        results = super()._solve(*args, **kwargs)
+        states = tf.nest.flatten(results.states)
+        stopped = tf.cast(results.diagnostics.status, tf.int32) != 0
+        sums = [tf.reduce_sum(x) for x in states]
+        finite = tf.reduce_all(tf.math.is_finite(tf.stack(sums)))
+        status = tf.where(stopped, failure.TOO_MANY_STEPS, failure.RUNNING)
+        status = tf.where(finite, status, failure.NOT_FINITE)
+        size = results.solver_internal_state.step_size
+        nfe = results.diagnostics.num_ode_fn_evaluations
+        states = failure.checked(
+            states,
+            status,
+            (results.times[-1], size, nfe, self._rtol, self._atol),
+            "bdf",
+            self._on_failure,
+        )
+        return results._replace(states=tf.nest.pack_sequence_as(results.states, states))
 
 
 def solve(method, rhs, y0, times, constants, rtol, atol, gradient, options):
@@ -16,14 +48,7 @@ def solve(method, rhs, y0, times, constants, rtol, atol, gradient, options):
     Returns:
         `(states, nfe)`: for each component its values at `times[1:]`, stacked, and the
         evaluations of f.
-
-    Raises:
-        ValueError: `method="bdf"` with `gradient="backprop"`.
     """
-    if method == "bdf" and gradient == "backprop":
-        raise ValueError(
-            "method='bdf' has the adjoint gradient only: pass gradient='adjoint'."
-        )
     direction = tf.sign(times[-1] - times[0])
     names = [f"constant_{i}" for i in range(len(constants))]
 
@@ -31,10 +56,11 @@ def solve(method, rhs, y0, times, constants, rtol, atol, gradient, options):
         dy = rhs(direction * s, list(y), [named[name] for name in names])
         return tuple(direction * x for x in dy)
 
-    solver_class = {"bdf": tfp.math.ode.BDF, "dopri5_tfp": tfp.math.ode.DormandPrince}
-    solver = solver_class[method](
-        rtol=rtol, atol=atol, max_num_steps=options.max_num_steps
-    )
+    settings = {"rtol": rtol, "atol": atol, "max_num_steps": options.max_num_steps}
+    if method == "bdf":
+        solver = BDF(options.on_failure, **settings)
+    else:
+        solver = tfp.math.ode.DormandPrince(**settings)
     problem = {
         "initial_time": direction * times[0],
         "initial_state": tuple(y0),
@@ -46,18 +72,5 @@ def solve(method, rhs, y0, times, constants, rtol, atol, gradient, options):
         results = solver._solve(lambda s, y: ode_fn(s, y, **named_constants), **problem)
     else:
         results = solver.solve(ode_fn, constants=named_constants, **problem)
-
     nfe = tf.cast(results.diagnostics.num_ode_fn_evaluations, tf.int32)
-    finite = tf.reduce_all([tf.math.is_finite(tf.reduce_sum(x)) for x in results.states])
-    status = tf.where(finite, failure.RUNNING, failure.NOT_FINITE)
-    stopped = tf.cast(results.diagnostics.status, tf.int32) != 0
-    status = tf.where(stopped, failure.TOO_MANY_STEPS, status)
-    unknown = tf.constant(float("nan"), times.dtype)
-    states = failure.checked(
-        list(results.states),
-        status,
-        (times[-1], unknown, nfe, rtol, atol),
-        "forward",
-        options.on_failure,
-    )
-    return states, nfe
+    return list(results.states), nfe

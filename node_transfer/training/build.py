@@ -39,7 +39,7 @@ def resolve_backbone(config: ExperimentConfig) -> ExperimentConfig:
         )
     if not os.path.isdir(config.init_from):
         return config  # a model file alone: nothing is known of it before it is loaded
-    earlier = RunDirectory(config.init_from).read_config()["experiment"]
+    earlier = RunDirectory(config.init_from).read_experiment()
     for name in ("backbone", "image_size"):
         wanted = getattr(config, name)
         if wanted is not None and wanted != earlier[name]:
@@ -65,7 +65,7 @@ def build_model(config: ExperimentConfig, image_size: int, num_classes: int):
         backbone, source = build_backbone(config.backbone, config.weights, image_size)
         earlier_head = None
     else:
-        earlier = _load_earlier(config.init_from, image_size, num_classes)
+        earlier = _load_earlier(config, image_size, num_classes)
         backbone, earlier_head = earlier.backbone, earlier.head.get_weights()
         source = WeightsSource("run", f"network of the run {config.init_from}")
     backbone.trainable = not config.freeze_backbone
@@ -122,9 +122,24 @@ def load_classifier(run_or_file: str) -> TransferClassifier:
     return model
 
 
-def _load_earlier(init_from: str, image_size: int, num_classes: int):
-    """Loads the model that a run starts from, and checks that it fits the data."""
+def _load_earlier(config: ExperimentConfig, image_size: int, num_classes: int):
+    """Loads the model that a run starts from, and checks that it fits the config."""
+    init_from = config.init_from
     model = load_classifier(init_from)
+    name = config.backbone
+    if name is not None and model.backbone.name != check_backbone(name).keras_name:
+        raise UserError(
+            f"backbone is {name!r}, but the run {init_from!r} has "
+            f"{model.backbone.name!r}: leave --backbone out."
+        )
+    policy = model.dtype_policy.name
+    wanted = "float32" if config.mixed_precision == "none" else config.mixed_precision
+    if policy != wanted:
+        raise UserError(
+            f"mixed_precision is {config.mixed_precision!r}, but the run {init_from!r} "
+            f"computes in {policy}: pass --mixed_precision="
+            f"{'none' if policy == 'float32' else policy}."
+        )
     if model.num_classes != num_classes:
         raise UserError(
             f"The run {init_from!r} tells {model.num_classes} classes apart and the "

@@ -16,7 +16,7 @@ def run(main: Callable[[], None]) -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up notes
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    logging.set_verbosity(logging.WARNING)  # those of TensorFlow Datasets
+    logging.set_verbosity(logging.ERROR)  # those of TensorFlow Datasets
     # Flags that the package defines for a script are the script's own in --help.
     for module, defined in flags.FLAGS.flags_by_module_dict().items():
         if module.startswith("node_transfer"):
@@ -35,7 +35,11 @@ def run(main: Callable[[], None]) -> None:
         except UserError as error:
             _stop(str(error), code=2)
         except KeyboardInterrupt:
-            _stop("Interrupted; the same command goes on after the last epoch.", 130)
+            _stop(
+                "Interrupted: the same command, without --overwrite, goes on after the "
+                "last whole epoch.",
+                code=130,
+            )
 
     app.run(guarded, flags_parser=_parse)
 

@@ -3,10 +3,13 @@
 import time
 
 import keras
+import tensorflow as tf
 
 from node_transfer.data.image_data import ImageData
 from node_transfer.data.pipelines import evaluation_batches
+from node_transfer.errors import UserError
 from node_transfer.layers.ode_layer import ODELayer
+from node_transfer.ode import failure
 from node_transfer.training.build import solver_options
 
 EVALUATION_BATCH_SIZE = 128
@@ -37,12 +40,18 @@ def evaluate(
     Returns:
         `accuracy` (0 to 1), `loss` (mean cross-entropy, nats), `nfe` (evaluations of f a
         solve, mean over batches; `None` without an ODE), `seconds`.
+
+    Raises:
+        UserError: An ODE could not be solved.
     """
     model.compile(loss=loss(), metrics=["accuracy"])
+    batches = evaluation_batches(data, split, batch_size)
     start = time.perf_counter()
-    results = model.evaluate(
-        evaluation_batches(data, split, batch_size), verbose=verbose, return_dict=True
-    )
+    try:
+        results = model.evaluate(batches, verbose=verbose, return_dict=True)
+    except tf.errors.InvalidArgumentError as error:
+        sentence = failure.sentence_of(error)
+        raise (UserError(sentence) if sentence else error) from None
     return {
         "accuracy": float(results["accuracy"]),
         "loss": float(results["loss"]),
@@ -69,7 +78,9 @@ def change_solver(model: keras.Model, rtol=None, atol=None, method=None, num_ste
     changes = {"rtol": rtol, "atol": atol, "method": method}
     block.update({k: v for k, v in changes.items() if v is not None})
     if method is not None:
-        block["options"] = solver_options(method, num_steps)
+        kept = {k: v for k, v in (block["options"] or {}).items() if k != "num_steps"}
+        block["options"] = {**kept, **(solver_options(method, num_steps) or {})} or None
     changed = type(model).from_config(config)
     changed.set_weights(model.get_weights())
+    changed.block.forget_step()  # it was right for another tolerance
     return changed

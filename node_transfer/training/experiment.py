@@ -126,20 +126,14 @@ def _fit(run, config, model, data, steps_per_epoch, epochs_done, rows, verbose):
             verbose=verbose,
         )
     except tf.errors.InvalidArgumentError as error:
-        raise _solve_error(error, run) or error from None
-
-
-def _solve_error(error: Exception, run: RunDirectory) -> UserError | None:
-    """The sentence of a failed solve, found in TensorFlow's report of it."""
-    text = str(error)
-    if failure.MARKER not in text:
-        return None
-    sentence = text[text.index(failure.MARKER) :].split("]")[0].rstrip()
-    epochs, _ = run.last_checkpoint()
-    return UserError(
-        f"{sentence} ({epochs} whole epochs are kept in {run.path}; --overwrite starts "
-        "anew.)"
-    )
+        sentence = failure.sentence_of(error)
+        if sentence is None:
+            raise
+        epochs, _ = run.last_checkpoint()
+        raise UserError(
+            f"{sentence} ({epochs} whole epochs are kept in {run.path}; --overwrite "
+            "starts anew.)"
+        ) from None
 
 
 def _final_metrics(run: RunDirectory, data: ImageData, rows: list[dict]) -> dict:

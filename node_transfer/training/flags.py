@@ -41,7 +41,7 @@ def define_experiment_flags(defaults: ExperimentConfig):
         "there goes on after its last whole epoch.",
     )
     flags.DEFINE_bool(
-        "overwrite", False, "Replace a run that is in the run directory already."
+        "overwrite", False, "Start anew where the run directory holds a run already."
     )
 
 
@@ -114,7 +114,13 @@ def _define_training_flags(defaults: ExperimentConfig):
         "given at 128), and divided by 10 after 60, 100 and 140 of every 160 epochs; "
         "cosine, down to 0.",
     )
-    flags.DEFINE_integer("seed", defaults.seed, "Of every random number.", lower_bound=0)
+    flags.DEFINE_integer(
+        "seed",
+        defaults.seed,
+        "Of every random number.",
+        lower_bound=0,
+        upper_bound=2**32 - 1,
+    )
     flags.DEFINE_integer(
         "train_examples",
         defaults.train_examples,

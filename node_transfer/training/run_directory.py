@@ -54,17 +54,17 @@ class RunDirectory:
         if config.overwrite:
             self._clear()
         self.check_free(config)
+        if (self.path / CONFIG).exists():
+            self._check_same(config)
+            return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            self._write_json(CONFIG, {"experiment": dataclasses.asdict(config), **record})
         except OSError as error:
             raise UserError(
                 f"The run directory {str(self.path)!r} cannot be made "
                 f"({error.strerror}): pass another --output_dir."
             ) from error
-        if (self.path / CONFIG).exists():
-            self._check_same(config)
-        else:
-            self._write_json(CONFIG, {"experiment": dataclasses.asdict(config), **record})
 
     def check_free(self, config: ExperimentConfig) -> None:
         """Raises `UserError` where no run may be written, before work is put into it."""
@@ -92,7 +92,7 @@ class RunDirectory:
 
     def _check_same(self, config: ExperimentConfig) -> None:
         """Raises `UserError` where the folder has an unfinished run of another config."""
-        earlier = self.read_config()["experiment"]
+        earlier = self.read_experiment()
         for name, value in config.what_matters().items():
             if earlier.get(name) != value:
                 raise UserError(
@@ -116,6 +116,20 @@ class RunDirectory:
         """
         return self._read_json(CONFIG)
 
+    def read_experiment(self) -> dict:
+        """Returns the experiment of `config.json`: the fields of its config.
+
+        Raises:
+            UserError: There is none.
+        """
+        experiment = self.read_config().get("experiment")
+        if not isinstance(experiment, dict):
+            raise UserError(
+                f"{str(self.path / CONFIG)!r} does not describe an experiment: pass the "
+                "directory of a run."
+            )
+        return experiment
+
     def read_metrics(self) -> dict:
         """Returns `metrics.json`; raises `UserError` where the run is not finished."""
         return self._read_json(METRICS)
@@ -130,7 +144,7 @@ class RunDirectory:
             return []
         with path.open(newline="") as file:
             return [
-                {name: float(value) for name, value in row.items()}
+                {**{k: float(v) for k, v in row.items()}, "epoch": int(row["epoch"])}
                 for row in csv.DictReader(file)
             ]
 

@@ -43,7 +43,7 @@ def evaluate_saved(
     directory = path if os.path.isdir(path) else os.path.dirname(path)
     trained = {}
     if os.path.isfile(os.path.join(directory, CONFIG)):
-        trained = RunDirectory(directory).read_config()["experiment"]
+        trained = RunDirectory(directory).read_experiment()
     dataset = dataset or trained.get("dataset")
     if dataset is None:
         raise UserError(

@@ -84,6 +84,24 @@ def test_half_precision_policy_solves_in_float32(policy, gradient):
     assert set(dtypes) == {(tf.float32, tf.float32)}
 
 
+def test_layers_that_the_dynamics_make_when_built_are_widened_too():
+    keras.config.set_dtype_policy("mixed_float16")
+    dtypes = []
+
+    class Dynamics(keras.layers.Layer):
+        def build(self, t_shape, inputs_shape):
+            self.dense = keras.layers.Dense(12)
+            self.dense.build(inputs_shape)
+
+        def call(self, t, inputs):
+            output = self.dense(inputs)
+            dtypes.append(output.dtype)
+            return tf.tanh(output)
+
+    ODELayer(Dynamics())(batch()[0])
+    assert set(dtypes) == {tf.float32}
+
+
 def test_float64_policy_solves_in_float64():
     layer = ODELayer(DenseDynamics(8, dtype="float64"), dtype="float64")
     assert layer(tf.ones([2, 12], tf.float64)).dtype == tf.float64
@@ -162,6 +180,7 @@ def test_failed_solve_stops_fit_with_its_sentence():
         ({"method": "rk5"}, "Unknown method"),
         ({"rtol": -1.0}, "rtol is -1.0"),
         ({"gradient": "none"}, "Unknown gradient"),
+        ({"options": {"on_backward": print}}, "no option on_backward"),
     ],
 )
 def test_wrong_argument_is_refused_when_the_layer_is_made(kwargs, complaint):

@@ -1,5 +1,8 @@
 """Backbones are one function a name, wherever their weights come from."""
 
+import socket
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -40,6 +43,7 @@ def downloaded(monkeypatch, b0_weights):
         "keras.src.applications.efficientnet.file_utils.get_file",
         lambda *args, **kwargs: b0_weights,
     )
+    monkeypatch.setattr("node_transfer.models.backbones.server_answers", lambda url: True)
 
 
 def test_b0_built_the_imagenet_way_survives_save_and_reload(downloaded, tmp_path):
@@ -69,19 +73,28 @@ def test_auto_takes_imagenet_weights_where_they_can_be_had(downloaded):
 
 
 @pytest.fixture
-def offline(monkeypatch):
-    """Lets the download fail as it does where no name can be resolved."""
+def offline(monkeypatch, tmp_path):
+    """No weights in Keras's cache, and a network on which no name can be resolved."""
 
-    def fail(*args, **kwargs):
-        raise Exception("URL fetch failure on somewhere: None -- no network")
+    def no_network(*args, **kwargs):
+        raise socket.gaierror(-2, "Name or service not known")
 
-    monkeypatch.setattr("keras.src.applications.efficientnet.file_utils.get_file", fail)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
 
 
 def test_auto_falls_back_to_random_weights_and_says_so(offline):
     _, source = build_backbone("EfficientNetB0", "auto", 32)
     assert source.kind == "random"
     assert "could not be downloaded" in source.detail
+
+
+def test_silent_network_is_given_up_within_ten_seconds(offline, monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: time.sleep(30))
+    start = time.monotonic()
+    with pytest.raises(UserError, match="does not answer"):
+        build_backbone("EfficientNetB0", "imagenet", 32)
+    assert time.monotonic() - start < 10
 
 
 def test_imagenet_without_network_is_one_sentence(offline):

@@ -73,6 +73,71 @@ def test_nan_can_be_asked_for_instead(graph):
     assert np.all(np.isnan(y[-1]))
 
 
+@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
+@pytest.mark.parametrize("steps", [1, 50])
+def test_gradient_of_a_failed_solve_is_nan_too(gradient, steps):
+    rate, y0 = tf.Variable(1.0), tf.ones([2])
+    with tf.GradientTape() as tape:
+        tape.watch(y0)
+        y = odeint(
+            lambda t, y: rate * y**2, y0, [0.0, 2.0], gradient=gradient,
+            options={"on_failure": "nan", "max_num_steps": steps},
+        )[-1]  # fmt: skip
+        loss = tf.reduce_sum(y)
+    for bar in tape.gradient(loss, [y0, rate]):
+        assert np.all(np.isnan(bar))
+
+
+def test_failing_adjoint_raises_and_says_that_it_was_the_adjoint():
+    y0 = tf.ones([2])
+    with tf.GradientTape() as tape:
+        tape.watch(y0)
+        options = {"max_num_steps": 8, "adjoint_rtol": 1e-7, "adjoint_atol": 1e-7}
+        y = odeint(
+            lambda t, y: -y, y0, [0.0, 3.0], rtol=1e-2, atol=1e-2, gradient="adjoint",
+            options=options,
+        )[-1]  # fmt: skip
+    with pytest.raises(ODESolveError, match="adjoint, backward in time"):
+        tape.gradient(y, y0)
+
+
+def test_bdf_that_cannot_go_on_raises():
+    with pytest.raises(ODESolveError, match="bdf"):
+        solve(method="bdf", gradient="adjoint", options={"max_num_steps": 20})
+
+
+def test_f_is_not_evaluated_beyond_the_interval():
+    def f(t, y):
+        return 1e-3 * tf.sqrt(1.0 - t) * tf.ones_like(y)
+
+    y = odeint(f, tf.ones([2]), [0.0, 1.0])[-1]
+    assert np.allclose(y, 1.0 + 2e-3 / 3, atol=1e-5)
+
+
+def test_fixed_grid_ends_where_time_has_no_more_digits():
+    _, info = odeint(
+        lambda t, y: -y, tf.ones([2]), [1e6, 1e6 + 1], method="euler",
+        options={"num_steps": 100}, full_output=True,
+    )  # fmt: skip
+    assert int(info.accepted) == 100
+
+
+def test_batch_of_size_zero_is_solved():
+    assert odeint(lambda t, y: -y, tf.ones([0, 3]), [0.0, 1.0]).shape == (2, 0, 3)
+
+
+def test_failed_solve_leaves_the_step_memory_as_it_was():
+    from node_transfer.ode import step_size
+
+    memory = tf.constant([0.5, 2.0])
+    _, info = odeint(
+        blow_up, tf.ones([2]), [0.0, 2.0], full_output=True,
+        options={"on_failure": "nan"},
+    )  # fmt: skip
+    after = step_size.remember(memory, info.step_size, info.rejected_step_size)
+    assert np.array_equal(after, memory)
+
+
 @pytest.mark.parametrize(
     ("kwargs", "complaint"),
     [
@@ -86,6 +151,9 @@ def test_nan_can_be_asked_for_instead(graph):
         ({"options": {"num_steps": 3}}, "chooses its own steps"),
         ({"method": "rk4"}, "num_steps is None"),
         ({"method": "bdf"}, "adjoint gradient only"),
+        ({"method": "dopri5_tfp", "options": {"first_step": 0.1}}, "no option"),
+        ({"options": {"first_step": -0.1}}, "first_step is -0.1"),
+        ({"options": {"adjoint_rtol": -1.0}}, "adjoint_rtol is -1.0"),
         ({"f": lambda t, y: y[:1]}, r"shape \(1,\) for a state of shape \(2,\)"),
         ({"f": lambda t, y: (y, y)}, "structure"),
     ],

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from node_transfer import odeint
-from tests.ode.problems import PROBLEMS
+from node_transfer import DenseDynamics, odeint
+from tests.ode.problems import PROBLEMS, Problem, dense_block
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-10}
 CASES = [
@@ -206,13 +206,71 @@ def test_second_derivative_is_refused(gradient, graph):
         (tf.function(second) if graph else second)(tf.constant([1.0, 2.0]))
 
 
-def test_variable_that_f_does_not_reach_has_gradient_zero_or_none():
-    used, unused = tf.Variable(1.0), tf.Variable(1.0)
+@pytest.mark.parametrize("method", ["bdf", "dopri5_tfp"])
+def test_second_derivative_of_tfp_methods_is_refused(method):
+    y0 = tf.constant([1.0, 2.0])
+    with tf.GradientTape() as outer:
+        outer.watch(y0)
+        with tf.GradientTape() as inner:
+            inner.watch(y0)
+            y = odeint(
+                lambda t, y: -(y**2), y0, [0.0, 1.0], method=method, gradient="adjoint"
+            )[-1]
+        first = inner.gradient(y, y0)
+    with pytest.raises(NotImplementedError, match="Second derivatives"):
+        outer.gradient(first, y0)
 
-    def f(t, y):
-        return -used * y + 0.0 * tf.stop_gradient(unused)
 
+@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
+def test_time_given_in_a_list_of_numbers_and_tensors_has_its_gradient(gradient):
+    t1 = tf.Variable(1.0, dtype=tf.float64)
     with tf.GradientTape() as tape:
-        y = odeint(f, tf.ones([2]), [0.0, 1.0])[-1]
-    bar = tape.gradient(y, unused, unconnected_gradients="zero")
-    assert float(bar) == 0.0
+        y = odeint(
+            lambda t, y: -2.0 * y, tf.ones([1], tf.float64), [0.0, t1],
+            gradient=gradient, **TIGHT,
+        )[-1]  # fmt: skip
+    assert float(tape.gradient(y, t1)) == pytest.approx(-2 * np.exp(-2.0), rel=1e-8)
+
+
+@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
+def test_gradients_of_dense_dynamics_agree_with_finite_differences(gradient):
+    weights, y0, f_numpy = dense_block()
+    dynamics = DenseDynamics(5, dtype="float64")
+    dynamics.build((), y0.shape)
+    names = ("w1", "wt", "b1", "w2", "b2")
+    dynamics.set_weights([weights[name] for name in names])
+    y0_tensor = tf.constant(y0)
+    with tf.GradientTape() as tape:
+        tape.watch(y0_tensor)
+        y = odeint(dynamics, y0_tensor, [0.0, 1.0], gradient=gradient, **TIGHT)[-1]
+        loss = tf.reduce_sum(tf.sin(y))
+    sources = [v.value for v in dynamics.trainable_variables]
+    y0_bar, *bars = tape.gradient(loss, [y0_tensor, *sources])
+
+    def true_loss(y0):
+        problem = Problem("dense", None, f_numpy, y0, 0.0, 1.0)
+        return np.sum(np.sin(problem.solution()))
+
+    rng, step = np.random.default_rng(4), 1e-5
+    direction = rng.normal(size=y0.shape)
+    difference = true_loss(y0 + step * direction) - true_loss(y0 - step * direction)
+    assert np.sum(y0_bar * direction) == pytest.approx(difference / (2 * step), rel=1e-6)
+    for name, bar in zip(names, bars, strict=True):
+        direction, kept, losses = rng.normal(size=bar.shape), weights[name], []
+        for sign in (1, -1):
+            weights[name] = kept + sign * step * direction
+            losses.append(true_loss(y0))
+        weights[name] = kept
+        expected = (losses[0] - losses[1]) / (2 * step)
+        assert np.sum(bar * direction) == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
+def test_infinite_cotangent_gives_a_gradient_that_is_not_finite(gradient):
+    # What mixed precision relies on to lower its loss scale.
+    y0 = tf.ones([2])
+    with tf.GradientTape() as tape:
+        tape.watch(y0)
+        y = odeint(lambda t, y: -y, y0, [0.0, 1.0], gradient=gradient)[-1]
+    bar = tape.gradient(y, y0, output_gradients=tf.constant([np.inf, 1.0], tf.float32))
+    assert not np.all(np.isfinite(bar))

@@ -20,6 +20,7 @@ from node_transfer.training.run_directory import RunDirectory
 from node_transfer.training.saved_model import evaluate_saved
 from tests.conftest import PROJECT
 
+B3 = "EfficientNetB3"
 QUICK = {"dataset": "digits", "weights": "none", "batch_size": 32}
 
 
@@ -109,6 +110,17 @@ def test_ode_run_trains_saves_and_evaluates_at_other_tolerances(
     assert grid["loss"] == pytest.approx(exact["loss"], rel=1e-2)
 
 
+def test_fresh_process_prints_the_same_numbers(baseline_run):
+    command = [sys.executable, "experiments/evaluate.py", f"--model={baseline_run.path}"]
+    output = subprocess.run(
+        command, cwd=PROJECT, capture_output=True, text=True, check=True
+    ).stdout
+    printed = json.loads(output.strip().splitlines()[-1])
+    expected = baseline_run.read_metrics()["test"]
+    assert printed["accuracy"] == expected["accuracy"]
+    assert printed["loss"] == expected["loss"]
+
+
 def test_evaluation_that_does_not_fit_is_one_sentence(baseline_run, tmp_path):
     alone = tmp_path / "alone.keras"
     alone.write_bytes(baseline_run.model_path.read_bytes())
@@ -125,8 +137,13 @@ def test_init_from_that_does_not_fit_is_one_sentence(baseline_run, tmp_path):
     init = {"init_from": str(baseline_run.path), "weights": None}
     for changes, complaint in [
         ({**init, "weights": "none"}, "leave --weights out"),
-        ({**init, "backbone": "EfficientNetB1"}, "leave --backbone out"),
+        ({**init, "backbone": B3}, "leave --backbone out"),
         ({**init, "image_size": 64}, "leave --image_size out"),
+        ({**init, "mixed_precision": "mixed_bfloat16"}, "computes in float32: pass"),
+        (
+            {**init, "init_from": str(baseline_run.model_path), "backbone": B3},
+            "leave --backbone out",
+        ),
         ({"init_from": str(tmp_path / "no"), "weights": None}, "There is no model file"),
     ]:
         config = quick(NODE_RK, tmp_path / "rk", **changes)
@@ -173,15 +190,23 @@ def test_killed_run_goes_on_to_the_same_numbers(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_b0_trains_on_cifar10_and_reloads_to_identical_predictions(cifar10_dir, tmp_path):
-    config = dataclasses.replace(
-        BASELINE, data_dir=cifar10_dir, weights="none", epochs=1, train_examples=5000,
-        output_dir=str(tmp_path / "run"),
-    )  # fmt: skip
-    run = run_experiment(config, verbose=0)
-    images = np.random.default_rng(0).integers(0, 256, (64, 32, 32, 3)).astype("float32")
-    models = [load_model(run.model_path) for _ in range(2)]
-    predictions = [model.predict(images, verbose=0) for model in models]
-    assert np.array_equal(*predictions)
+    from node_transfer.data.loading import load_data
+    from node_transfer.data.pipelines import training_batches
+    from node_transfer.models.saving import save_model
+    from node_transfer.training.build import build_model, resolve_backbone
+    from node_transfer.training.evaluation import loss
+
+    data = load_data("cifar10", data_dir=cifar10_dir, train_examples=5000)
+    config = resolve_backbone(dataclasses.replace(BASELINE, weights="none"))
+    model, _ = build_model(config, 32, 10)
+    model.compile("adam", loss(), metrics=["accuracy"])
+    history = model.fit(training_batches(data, 128, 0, 0, 1), verbose=0).history
+    assert history["accuracy"][0] > 0.15
+    images = np.stack([x for x, _ in data.splits["test"].take(256)]).astype("float32")
+    before = model.predict(images, verbose=0)
+    save_model(model, tmp_path / "model.keras")
+    after = load_model(tmp_path / "model.keras").predict(images, verbose=0)
+    assert np.array_equal(before, after)
 
 
 @pytest.mark.slow
