@@ -67,10 +67,14 @@ def plot(rows: list[dict], path) -> None:
             axis.loglog([r[key] for r in own], errors, marker=marker, label=library)
     axes[0].set(xlabel="evaluations of f, forward", ylabel="relative error of h(1)")
     axes[1].set(xlabel="milliseconds, solve and gradient")
-    axes[1].legend()
-    for axis in axes:
+    for axis, ticks in zip(axes, ((7, 10, 20, 40), (10, 20, 50, 100, 200)), strict=True):
+        axis.set_xticks(ticks, labels=map(str, ticks))
+        axis.minorticks_off()
         axis.grid(True, which="both", alpha=0.3)
-    figure.tight_layout()
+    figure.legend(
+        *axes[0].get_legend_handles_labels(), loc="lower center", ncols=len(MARKERS)
+    )
+    figure.tight_layout(rect=(0, 0.07, 1, 1))
     figure.savefig(path, dpi=120)
 
 
