@@ -22,14 +22,14 @@ quickstart: $(STAMP)
 	$(BIN)/python experiments/run_baseline.py $(QUICK_FLAGS) --epochs=10 --output_dir=$(QUICK)/baseline
 	$(BIN)/python experiments/run_node_rk.py --dataset=digits --batch_size=32 --overwrite --epochs=2 \
 	  --init_from=$(QUICK)/baseline --output_dir=$(QUICK)/node_rk
-	$(BIN)/python experiments/run_node_adjoint.py --dataset=digits --batch_size=32 --overwrite --epochs=2 \
+	$(BIN)/python experiments/run_node_adjoint.py --dataset=digits --batch_size=32 --overwrite --epochs=2 --learning_rate=0.01 \
 	  --init_from=$(QUICK)/baseline --output_dir=$(QUICK)/node_adjoint
 	for run in baseline node_rk node_adjoint; do \
 	  $(BIN)/python experiments/evaluate.py --model=$(QUICK)/$$run || exit 1; done
 	$(BIN)/python experiments/table_1.py --runs=$(QUICK)/baseline,$(QUICK)/node_rk,$(QUICK)/node_adjoint
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow

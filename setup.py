@@ -33,6 +33,7 @@ setup(
         ],
         "test": [
             "pytest>=8",  # runs the tests
+            "pytest-xdist>=3.6",  # runs them on all cores
             "hypothesis>=6.100",  # property tests
             "scipy>=1.13",  # DOP853, the independent solver
             "ruff",  # format and lint

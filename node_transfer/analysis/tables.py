@@ -58,8 +58,15 @@ def provenance(paths) -> str:
         experiment, data = config["experiment"], config["data"]
         lines.append(
             f"{experiment['experiment']}: {experiment['backbone']}, "
-            f"{config['weights']['detail']}; {data['name']} at "
+            f"{_weights(config['weights'])}; {data['name']} at "
             f"{data['image_size']}x{data['image_size']}, {data['sizes']['train']} "
             "training images"
         )
     return "\n".join(lines)
+
+
+def _weights(source: dict) -> str:
+    """What the backbone started from, in a few words."""
+    if source["kind"] == "random":
+        return "random weights"  # the detail says why, at length
+    return source["detail"]
