@@ -5,6 +5,7 @@ import time
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from node_transfer.training.run_directory import RunDirectory
 
@@ -50,7 +51,10 @@ class RecordEpoch(keras.callbacks.Callback):
         row = {"epoch": epoch + 1}
         # Each metric, then the same on the validation split; the backward pass has none.
         row |= {k: float(v) for k, v in logs.items() if k != "val_nfe_backward"}
-        row["learning_rate"] = float(self.model.optimizer.learning_rate)
+        # A tensor first: under MirroredStrategy the rate is a variable of each replica.
+        row["learning_rate"] = float(
+            tf.convert_to_tensor(self.model.optimizer.learning_rate)
+        )
         row["seconds"] = round(time.perf_counter() - self._start, 3)
         self._rows.append(row)
         self._run.write_history(self._rows)

@@ -126,7 +126,7 @@ def test_gradient_of_each_problem_agrees_with_dop853(method, gradient, name, dir
     direction_vector, step = np.cos(np.arange(y0.size)), 1e-4
     expected = loss(y0 + step * direction_vector) - loss(y0 - step * direction_vector)
     actual = np.sum(bar(tf.constant(y0)) * direction_vector)
-    agreement = 1e-3 if method == "bdf" else 1e-5
+    agreement = {"bdf": 1e-3, "bosh3": 1e-4}.get(method, 1e-5)
     assert actual == pytest.approx(expected / (2 * step), rel=agreement)
 
 
