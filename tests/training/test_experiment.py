@@ -237,7 +237,8 @@ def test_mirrored_strategy_trains_a_whole_experiment(tmp_path):
     code = f"""
 import dataclasses, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+half = tf.config.LogicalDeviceConfiguration()
+tf.config.set_logical_device_configuration(cpu, [half, half])
 from node_transfer.training.config import NODE_RK
 from node_transfer.training.experiment import run_experiment
 run_experiment(dataclasses.replace(
