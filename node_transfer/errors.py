@@ -7,3 +7,8 @@ class UserError(Exception):
     The message is one sentence that says what is wrong, with the value, and what to do.
     Scripts print it alone, without a traceback, and exit with code 2.
     """
+
+
+def first_line(error: Exception) -> str:
+    """The first line of another library's error, to quote in a sentence of ours."""
+    return str(error).strip().split("\n")[0][:200] or type(error).__name__

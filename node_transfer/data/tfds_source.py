@@ -2,7 +2,7 @@
 
 import os
 
-from node_transfer.errors import UserError
+from node_transfer.errors import UserError, first_line
 from node_transfer.network import server_answers
 
 
@@ -26,7 +26,7 @@ def builder(name: str, data_dir: str | None):
         raise UserError(
             f"Unknown dataset {name!r}: pass digits or the name of an image "
             f"classification set of TensorFlow Datasets, such as cifar10 "
-            f"({_first_line(error)})."
+            f"({first_line(error)})."
         ) from error
     _check_kind(name, result.info, tfds)
     if not result.is_prepared():
@@ -36,7 +36,7 @@ def builder(name: str, data_dir: str | None):
         except Exception as error:  # TFDS raises many kinds here
             raise UserError(
                 f"The dataset {name!r} could not be downloaded to {result.data_dir} "
-                f"({_first_line(error)}): pass --data_dir with a folder that holds it."
+                f"({first_line(error)}): pass --data_dir with a folder that holds it."
             ) from error
     return result
 
@@ -99,7 +99,3 @@ def _check_reachable(name: str, dataset_builder, data_dir: str | None):
             "from does not answer: connect to the network, pass --data_dir with a folder "
             "that holds it, or try --dataset=digits, which needs neither."
         )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:200]

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from node_transfer.errors import UserError
+from node_transfer.errors import UserError, first_line
 from node_transfer.network import server_answers
 
 # What Keras multiplies the normalised input by, after B0's published weights were found
@@ -148,7 +148,7 @@ def _imagenet(spec: BackboneSpec, size: int):
     except Exception as error:  # the download raises whatever urllib does
         raise UserError(
             f"The ImageNet weights of {spec.name} are not in {_cache_folder()} and could "
-            f"not be downloaded ({_first_line(error)}); connect to the network, or pass "
+            f"not be downloaded ({first_line(error)}); connect to the network, or pass "
             "--weights=PATH with the file, or --weights=none for random weights."
         ) from error
     return model, WeightsSource("imagenet", f"keras.applications.{spec.name}, ImageNet")
@@ -177,7 +177,7 @@ def _from_file(spec: BackboneSpec, size: int, path: str):
     except Exception as error:  # h5py and Keras raise many kinds here
         raise UserError(
             f"The file {path!r} does not hold weights of {spec.name} without its top "
-            f"({_first_line(error)}); pass the file that belongs to this backbone."
+            f"({first_line(error)}); pass the file that belongs to this backbone."
         ) from error
     return model, WeightsSource("file", Path(path).name)
 
@@ -186,7 +186,3 @@ def _cache_folder() -> str:
     """Where `keras.utils.get_file` keeps its downloads."""
     home = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
     return os.path.join(home, "models")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:160] or type(error).__name__

@@ -5,7 +5,7 @@ import zipfile
 
 import keras
 
-from node_transfer.errors import UserError
+from node_transfer.errors import UserError, first_line
 
 # Imported so that Keras finds their classes when it loads a model.
 from node_transfer.layers import conv_dynamics, dense_dynamics, ode_layer  # noqa: F401
@@ -36,10 +36,10 @@ def load_model(path, compile: bool = False) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=compile)
     except Exception as error:  # zipfile, h5py, json and Keras raise many kinds here
-        reason = str(error).strip().split("\n")[0][:200]
         raise UserError(
-            f"The file {path!r} could not be loaded as a Keras model ({reason}): pass a "
-            "file that model.save wrote to its end, with a matching version of Keras."
+            f"The file {path!r} could not be loaded as a Keras model "
+            f"({first_line(error)}): pass a file that model.save wrote to its end, with a "
+            "matching version of Keras."
         ) from error
 
 

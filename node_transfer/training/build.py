@@ -133,8 +133,7 @@ def _load_earlier(config: ExperimentConfig, image_size: int, num_classes: int):
             f"{model.backbone.name!r}: leave --backbone out."
         )
     policy = model.dtype_policy.name
-    wanted = "float32" if config.mixed_precision == "none" else config.mixed_precision
-    if policy != wanted:
+    if policy != config.dtype_policy:
         raise UserError(
             f"mixed_precision is {config.mixed_precision!r}, but the run {init_from!r} "
             f"computes in {policy}: pass --mixed_precision="

@@ -106,6 +106,11 @@ class ExperimentConfig:
         """Where the run goes: `output_dir`, or a place of its own under results/runs."""
         return self.output_dir or f"results/runs/{self.dataset}/{self.experiment}"
 
+    @property
+    def dtype_policy(self) -> str:
+        """The name of Keras's policy for `mixed_precision`."""
+        return "float32" if self.mixed_precision == "none" else self.mixed_precision
+
     def what_matters(self) -> dict:
         """The fields that decide what is computed, for comparing two configs."""
         fields = dataclasses.asdict(self)

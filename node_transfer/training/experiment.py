@@ -19,7 +19,7 @@ from node_transfer.training.callbacks import RecordEpoch, SeedEpoch
 from node_transfer.training.config import ExperimentConfig
 from node_transfer.training.optimizers import make_optimizer
 from node_transfer.training.run_directory import RunDirectory
-from node_transfer.training.strategy import environment, make_strategy, set_precision
+from node_transfer.training.strategy import environment, make_strategy
 
 
 def run_experiment(config: ExperimentConfig, verbose: int | None = None) -> RunDirectory:
@@ -48,7 +48,7 @@ def run_experiment(config: ExperimentConfig, verbose: int | None = None) -> RunD
     config = dataclasses.replace(config, image_size=data.image_size)
 
     keras.utils.set_random_seed(config.seed)
-    set_precision(config.mixed_precision)
+    keras.config.set_dtype_policy(config.dtype_policy)
     strategy = make_strategy(config.strategy)
     steps_per_epoch = -(-data.sizes["train"] // config.batch_size)
     with strategy.scope():

@@ -2,7 +2,6 @@
 
 import platform
 
-import keras
 import tensorflow as tf
 
 from node_transfer.training.config import ExperimentConfig
@@ -20,13 +19,6 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
         devices = gpus or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([device.name for device in devices])
     return tf.distribute.get_strategy()
-
-
-def set_precision(mixed_precision: str) -> None:
-    """Sets Keras's dtype policy for the layers made after this."""
-    keras.config.set_dtype_policy(
-        "float32" if mixed_precision == "none" else mixed_precision
-    )
 
 
 def environment(config: ExperimentConfig, strategy: tf.distribute.Strategy) -> dict:

@@ -253,10 +253,14 @@ run_experiment(dataclasses.replace(
 
 def test_mixed_precision_is_a_policy_of_the_backbone_alone(tmp_path):
     from node_transfer.training.build import build_model
-    from node_transfer.training.strategy import set_precision
 
-    set_precision("mixed_bfloat16")
-    config = quick(NODE_RK, tmp_path / "run", backbone="EfficientNetB0")
+    config = quick(
+        NODE_RK,
+        tmp_path / "run",
+        backbone="EfficientNetB0",
+        mixed_precision="mixed_bfloat16",
+    )
+    keras.config.set_dtype_policy(config.dtype_policy)
     model, _ = build_model(config, 32, 10)
     assert model.backbone.layers[-1].compute_dtype == "bfloat16"
     assert model.block.dynamics.compute_dtype == "float32"
