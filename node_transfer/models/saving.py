@@ -38,8 +38,8 @@ def load_model(path, compile: bool = False) -> keras.Model:
     except Exception as error:  # zipfile, h5py, json and Keras raise many kinds here
         raise UserError(
             f"The file {path!r} could not be loaded as a Keras model "
-            f"({first_line(error)}): pass a file that model.save wrote to its end, with a "
-            "matching version of Keras."
+            f"({first_line(error)}): pass a file that model.save wrote to its end, with "
+            "a matching version of Keras."
         ) from error
 
 
