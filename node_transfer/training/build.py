@@ -76,7 +76,11 @@ def build_model(config: ExperimentConfig, image_size: int, num_classes: int):
         block_input="feature_map" if config.dynamics == "conv" else "pooled",
         name="transfer_classifier",
     )
-    if earlier_head is not None:
+    if earlier_head is None:
+        # Of the seed alone, so that models with and without a block start out alike.
+        initializer = keras.initializers.GlorotUniform(seed=config.seed)
+        model.head.kernel.assign(initializer(model.head.kernel.shape))
+    else:
         model.head.set_weights(earlier_head)
     return model, source
 
