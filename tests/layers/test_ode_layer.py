@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from node_transfer import ConvDynamics, DenseDynamics, ODELayer, odeint
+from tests.own_process import in_own_process
 
 
 def classifier(layer, input_shape=(12,)):
@@ -235,6 +236,10 @@ def test_two_replicas_give_the_gradient_of_one_device(gradient):
 
 @pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
 def test_fit_on_two_replicas_follows_one_device(gradient):
+    in_own_process(check_fit_on_two_replicas, gradient)
+
+
+def check_fit_on_two_replicas(gradient):
     x, y = batch((64, 12))
 
     def train():

@@ -20,6 +20,7 @@ from node_transfer.training.experiment import run_experiment
 from node_transfer.training.run_directory import RunDirectory
 from node_transfer.training.saved_model import evaluate_saved
 from tests.conftest import PROJECT
+from tests.own_process import in_own_process
 
 B3 = "EfficientNetB3"
 QUICK = {"dataset": "digits", "weights": "none", "batch_size": 32}
@@ -211,6 +212,10 @@ def test_b0_trains_on_cifar10_and_reloads_to_identical_predictions(cifar10_dir, 
 
 
 def test_epochs_are_recorded_under_two_replicas(tmp_path):
+    in_own_process(check_recording_under_two_replicas, tmp_path)
+
+
+def check_recording_under_two_replicas(tmp_path):
     from node_transfer import DenseDynamics, ODELayer, TransferClassifier
     from node_transfer.training import evaluation
     from node_transfer.training.callbacks import RecordEpoch, SeedEpoch
@@ -233,19 +238,10 @@ def test_epochs_are_recorded_under_two_replicas(tmp_path):
 
 @pytest.mark.slow
 def test_mirrored_strategy_trains_a_whole_experiment(tmp_path):
-    # In a process of its own: TensorFlow's collectives mix up two strategies in one.
-    code = f"""
-import dataclasses, tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-half = tf.config.LogicalDeviceConfiguration()
-tf.config.set_logical_device_configuration(cpu, [half, half])
-from node_transfer.training.config import NODE_RK
-from node_transfer.training.experiment import run_experiment
-run_experiment(dataclasses.replace(
-    NODE_RK, dataset="digits", weights="none", batch_size=32, epochs=1,
-    train_examples=64, strategy="mirrored", output_dir={str(tmp_path / "run")!r}))
-"""
-    subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=True)
+    config = quick(
+        NODE_RK, tmp_path / "run", epochs=1, train_examples=64, strategy="mirrored"
+    )
+    in_own_process(run_experiment, config)
     run = RunDirectory(tmp_path / "run")
     assert run.read_config()["device"]["replicas"] == 2
     assert evaluate_saved(str(run.path))["loss"] == run.read_metrics()["test"]["loss"]
