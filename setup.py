@@ -7,6 +7,7 @@ setup(
     version="0.1.0",
     description="Neural ODE blocks for Keras; Transfer Learning using Neural ODEs",
     packages=find_packages(include=["node_transfer", "node_transfer.*"]),
+    package_data={"node_transfer.analysis": ["report.html.j2"]},
     python_requires=">=3.10,<3.14",
     install_requires=[
         "tensorflow~=2.21.0",  # models, training, tf.data
@@ -20,6 +21,10 @@ setup(
         "tensorboard",  # the logs of keras.callbacks.TensorBoard
         "matplotlib>=3.9",  # figures
         "tabulate>=0.9",  # tables in terminal and Markdown
+        "jinja2>=3.1",  # the template of the report
+        "scipy>=1.15",  # the bootstrap of the paired differences
+        "tqdm>=4.66",  # the progress bar of a sweep
+        "filelock>=3.16",  # keeps two processes out of one run directory
         "absl-py>=2.1",  # command-line flags
         "numpy>=1.26",  # arrays
     ],
@@ -29,13 +34,11 @@ setup(
             "torchdiffeq==0.2.5",  # a peer, the original of Chen et al.
             "jax==0.10.2",  # diffrax runs on it
             "diffrax==0.7.2",  # a peer
-            "scipy>=1.13",  # DOP853, the independent solver
         ],
         "test": [
             "pytest>=8",  # runs the tests
             "pytest-xdist>=3.6",  # runs them on all cores
             "hypothesis>=6.100",  # property tests
-            "scipy>=1.13",  # DOP853, the independent solver
             "ruff",  # format and lint
         ],
     },

@@ -60,15 +60,20 @@ def run_experiment(config: ExperimentConfig, verbose: int | None = None) -> RunD
         )
     if weights.kind == "random":
         _warn(f"the backbone starts from {weights.detail}")
-    run.prepare(
-        config,
-        {
-            **environment(config, strategy),
-            "data": {**data.source, "sizes": data.sizes, "image_size": data.image_size},
-            "weights": dataclasses.asdict(weights),
-        },
-    )
-    _train(run, config, model, data, steps_per_epoch, verbose)
+    with run.locked():
+        run.prepare(
+            config,
+            {
+                **environment(config, strategy),
+                "data": {
+                    **data.source,
+                    "sizes": data.sizes,
+                    "image_size": data.image_size,
+                },
+                "weights": dataclasses.asdict(weights),
+            },
+        )
+        _train(run, config, model, data, steps_per_epoch, verbose)
     return run
 
 

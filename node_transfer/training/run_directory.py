@@ -1,11 +1,14 @@
 """The files of a run. Each is written whole or not at all. Imports no TensorFlow."""
 
+import contextlib
 import csv
 import dataclasses
 import json
 import os
 import shutil
 from pathlib import Path
+
+import filelock
 
 from node_transfer.errors import UserError
 from node_transfer.training.config import ExperimentConfig
@@ -16,6 +19,7 @@ CONFIG, HISTORY, METRICS, MODEL = (
     "metrics.json",
     "model.keras",
 )
+LOCK = "lock"  # held by the process that trains the run
 
 
 class RunDirectory:
@@ -40,8 +44,42 @@ class RunDirectory:
         """Whether the run came to its end: its metrics are the last file written."""
         return (self.path / METRICS).exists()
 
+    @contextlib.contextmanager
+    def locked(self, timeout: float = 0):
+        """Keeps other processes out of the folder, which it makes.
+
+        The lock goes with the process, however that ends.
+
+        Args:
+            timeout: Seconds to wait for another process to let go; -1: as long as it
+                takes.
+
+        Raises:
+            UserError: Another process is training the run, or the folder cannot be made.
+        """
+        self._make_folder()
+        try:
+            lock = filelock.FileLock(self.path / LOCK, timeout=timeout).acquire()
+        except filelock.Timeout:
+            raise UserError(
+                f"Another process is training in {str(self.path)!r}: wait for it, or "
+                "pass another --output_dir."
+            ) from None
+        except OSError as error:
+            raise UserError(
+                f"The run directory {str(self.path)!r} cannot be written "
+                f"({error.strerror}): pass another --output_dir."
+            ) from error
+        try:
+            with lock:
+                yield
+        finally:
+            with contextlib.suppress(OSError):
+                (self.path / LOCK).unlink(missing_ok=True)
+                self.path.rmdir()  # where nothing came of it
+
     def prepare(self, config: ExperimentConfig, record: dict) -> None:
-        """Makes the folder ready for a run, or for going on with one.
+        """Makes the folder ready for a run, or for going on with one; see `locked`.
 
         Args:
             config: The experiment.
@@ -49,7 +87,7 @@ class RunDirectory:
 
         Raises:
             UserError: The folder holds a finished run, or one of another config, and
-                `config.overwrite` is not set; or it cannot be made.
+                `config.overwrite` is not set; or it cannot be written.
         """
         if config.overwrite:
             self._clear()
@@ -57,9 +95,18 @@ class RunDirectory:
         if (self.path / CONFIG).exists():
             self._check_same(config)
             return
+        self._make_folder()
+        try:
+            self._write_json(CONFIG, {"experiment": dataclasses.asdict(config), **record})
+        except OSError as error:
+            raise UserError(
+                f"The run directory {str(self.path)!r} cannot be written "
+                f"({error.strerror}): pass another --output_dir."
+            ) from error
+
+    def _make_folder(self) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._write_json(CONFIG, {"experiment": dataclasses.asdict(config), **record})
         except OSError as error:
             raise UserError(
                 f"The run directory {str(self.path)!r} cannot be made "
@@ -83,7 +130,7 @@ class RunDirectory:
         if (
             self.path.is_dir()
             and not (self.path / CONFIG).exists()
-            and any(self.path.iterdir())
+            and any(file.name != LOCK for file in self.path.iterdir())
         ):
             raise UserError(
                 f"The folder {str(self.path)!r} is not empty and not a run: pass another "

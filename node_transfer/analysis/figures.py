@@ -1,0 +1,209 @@
+"""The paper's figures under their numbers and captions, and those that it lacks."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from node_transfer.analysis import paper, style
+from node_transfer.analysis.lineup import MODELS, PAPER_MODELS
+from node_transfer.analysis.model_diagram import draw_model
+from node_transfer.analysis.runs import Sweep
+from node_transfer.analysis.stability import CURVES, is_loss
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A figure that has been written.
+
+    Attributes:
+        name: Stem of its files: `NAME.svg`, `NAME.png`.
+        caption: What stands below it; the paper's own for figures 1 to 12.
+        description: What it shows, for those who cannot see it.
+    """
+
+    name: str
+    caption: str
+    description: str
+
+
+def draw_figures(sweep: Sweep, folder) -> list[Figure]:
+    """Draws every figure that the runs can fill.
+
+    Args:
+        sweep: The runs.
+        folder: Where `NAME.svg` and `NAME.png` go; it is made.
+
+    Returns:
+        The figures, those of the paper first.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    figures = [_figure_1(sweep, folder)]
+    for number, (name, curve, caption) in paper.FIGURES.items():
+        if sweep.of(name):
+            figures.append(_paper_figure(sweep, folder, number, name, curve, caption))
+    for draw in (_validation_curves, _nfe, _accuracy_against_seconds):
+        drawn = draw(sweep, folder)
+        if drawn is not None:
+            figures.append(drawn)
+    return figures
+
+
+def _figure_1(sweep: Sweep, folder) -> Figure:
+    run = next(iter((sweep.of("node_rk") or sweep.of("baseline")).values()), None)
+    run = run or sweep.all_runs[0]
+    experiment = run.config["experiment"]
+    with style.figure(6.4, 2.3) as (fig, axes):
+        draw_model(axes, experiment, run.config["data"]["image_size"])
+        style.save(fig, Path(folder) / "figure_01")
+    return Figure(
+        "figure_01",
+        f"Fig. 1. {paper.FIGURE_1}",
+        f"Images go through {experiment['backbone']} and average pooling; the ODE block "
+        "takes the features as h(0) and returns h(1); a Dense layer makes the logits.",
+    )
+
+
+def _paper_figure(sweep: Sweep, folder, number, name, curve, caption) -> Figure:
+    stem = f"figure_{number:02d}"
+    with style.figure() as (fig, axes):
+        for seed, run in sorted(sweep.of(name).items()):
+            values = run.history[curve]
+            line = {**style.LINES[name], "linestyle": "-"}
+            many = len(sweep.of(name)) > 1
+            axes.plot(
+                run.history["epoch"],
+                values,
+                **(line | {"color": "#888888", "linewidth": 0.9} if many else line),
+                label=f"seed {seed}",
+            )
+        epochs, mean, _ = _band(sweep, name, curve)
+        if len(sweep.of(name)) > 1:
+            axes.plot(epochs, mean, color="black", linewidth=2.2, label="mean over seeds")
+            axes.legend()
+        _label(axes, curve)
+        axes.set_ylim(_common_limits(sweep, curve))
+        style.save(fig, Path(folder) / stem)
+    first, last = mean[0], mean[-1]
+    return Figure(
+        stem,
+        f"Fig. {number}. {caption}",
+        f"{CURVES[curve]} of {MODELS[name].label} over {len(mean)} epochs, from "
+        f"{first:.3f} to {last:.3f}.",
+    )
+
+
+def _validation_curves(sweep: Sweep, folder) -> Figure:
+    """All validation curves; a warm-started model goes on where the baseline ends."""
+    with style.figure(7.2, 4.2) as (fig, axes):
+        for name in sweep.names:
+            epochs, mean, spread = _band(sweep, name, "val_accuracy")
+            line = style.LINES[name]
+            axes.plot(epochs, mean, **line, label=MODELS[name].label)
+            if spread is not None:
+                axes.fill_between(
+                    epochs, *spread, color=line["color"], alpha=0.15, linewidth=0
+                )
+        _label(axes, "val_accuracy")
+        axes.set_xlabel("epochs of its own")
+        axes.legend(ncols=2)
+        style.save(fig, Path(folder) / "validation_curves")
+    return Figure(
+        "validation_curves",
+        "Validation accuracy of all models against their own epochs; the band is from "
+        "the lowest to the highest seed.",
+        "Warm-started models start where the baseline ended; models from a cold start "
+        "rise with the baseline.",
+    )
+
+
+def _nfe(sweep: Sweep, folder) -> Figure | None:
+    names = [n for n in sweep.names if _solves(sweep, n)]
+    if not names:
+        return None
+    with style.figure(6.0, 3.6) as (fig, axes):
+        for name in names:
+            for column, fill in (("nfe_forward", "full"), ("nfe_backward", "none")):
+                epochs, mean, _ = _band(sweep, name, column)
+                axes.plot(
+                    epochs,
+                    mean,
+                    **style.LINES[name],
+                    fillstyle=fill,
+                    label=f"{MODELS[name].label}, {column.removeprefix('nfe_')}",
+                )
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("evaluations of f a solve")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_ylim(bottom=0)
+        axes.legend(fontsize=8)
+        style.save(fig, Path(folder) / "nfe")
+    return Figure(
+        "nfe",
+        "Evaluations of f a solve (NFE) against epochs, mean over seeds; filled markers "
+        "forward, hollow ones backward.",
+        "The evaluations grow as the block learns.",
+    )
+
+
+def _accuracy_against_seconds(sweep: Sweep, folder) -> Figure:
+    with style.figure(7.2, 4.2) as (fig, axes):
+        for name in sweep.names:
+            for i, (_, run) in enumerate(sorted(sweep.of(name).items())):
+                axes.plot(
+                    np.cumsum(run.history["seconds"]) / 60,
+                    run.history["val_accuracy"],
+                    **style.LINES[name],
+                    linewidth=1.0,
+                    label=MODELS[name].label if i == 0 else None,
+                )
+        _label(axes, "val_accuracy")
+        axes.set_xlabel("minutes of training of its own")
+        axes.xaxis.set_major_locator(MaxNLocator())
+        axes.set_xlim(left=0)
+        axes.legend(ncols=2)
+        style.save(fig, Path(folder) / "accuracy_against_seconds")
+    return Figure(
+        "accuracy_against_seconds",
+        "Validation accuracy against the time of training, every run; the time of a warm "
+        "start is not counted.",
+        "A line a run, from its first epoch to its last.",
+    )
+
+
+def _common_limits(sweep: Sweep, curve: str) -> tuple[float, float]:
+    """Limits for one curve of all the paper's models, so that figures compare by eye."""
+    values = [
+        value
+        for name in PAPER_MODELS
+        for run in sweep.of(name).values()
+        for value in run.history[curve]
+        if np.isfinite(value)
+    ]
+    low, high = min(values), max(values)
+    margin = 0.05 * (high - low) or 0.01
+    return low - margin, high + margin
+
+
+def _band(sweep: Sweep, name: str, column: str):
+    """Returns epochs, the mean over seeds, and (lowest, highest) for several seeds."""
+    curves = [run.history[column] for run in sweep.of(name).values()]
+    length = min(map(len, curves))
+    values = np.array([curve[:length] for curve in curves])
+    spread = (values.min(0), values.max(0)) if len(curves) > 1 else None
+    return np.arange(1, length + 1), values.mean(0), spread
+
+
+def _label(axes, curve: str) -> None:
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(CURVES[curve].lower())
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if not is_loss(curve):
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+
+
+def _solves(sweep: Sweep, name: str) -> bool:
+    """Whether a model has an ODE solved to a tolerance, so that its NFE can change."""
+    run = next(iter(sweep.of(name).values()))
+    return "nfe_forward" in run.history and name != "residual"

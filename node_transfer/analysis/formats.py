@@ -1,0 +1,56 @@
+"""How numbers are written."""
+
+import math
+
+import numpy as np
+
+from node_transfer.analysis.paired import Difference
+
+
+def mean_and_deviation(
+    values: dict[int, float], scale: float = 1, digits: int = 1, unit: str = ""
+) -> str:
+    """Returns `mean ± sample standard deviation unit (n=...)`; one run has no ±.
+
+    Args:
+        values: A seed to a value.
+        scale: Factor before writing, such as 100 for percent.
+        digits: Decimal places.
+        unit: Written after the number, with its own space.
+    """
+    if not values:
+        return "-"
+    x = scale * np.array(list(values.values()), float)
+    text = number(x.mean(), digits)
+    if len(x) > 1:
+        text += f" ± {number(x.std(ddof=1), digits)}"
+    return f"{text}{unit} (n={len(x)})"
+
+
+def difference(d: Difference | None, scale: float = 1, digits: int = 1) -> str:
+    """Returns `mean [low, high]` with signs, or `mean (one run)`; `-` for none."""
+    if d is None:
+        return "-"
+
+    def signed(value):
+        text = number(scale * value, digits)
+        return text if text.startswith("-") or not float(text) else f"+{text}"
+
+    if d.low is None:
+        return f"{signed(d.mean)} (one run)"
+    return f"{signed(d.mean)} [{signed(d.low)}, {signed(d.high)}]"
+
+
+def number(value: float, digits: int) -> str:
+    """Returns a fixed number of decimals, without the sign of a zero."""
+    if math.isnan(value):
+        return "-"
+    text = f"{value:.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text
+
+
+def duration(seconds: float) -> str:
+    """Returns seconds as `x s`, `x min` or `x h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.2f} h"

@@ -1,0 +1,76 @@
+"""The models of the reproduction: what each is called, and what it is compared with."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """One model of the line-up.
+
+    Attributes:
+        name: The folder of its run, below that of the seed.
+        label: Its name in tables and figures.
+        meaning: What it is, in a few words.
+    """
+
+    name: str
+    label: str
+    meaning: str
+
+
+LINEUP = (
+    Model("baseline", "Baseline", "the network and a final layer, no block"),
+    Model(
+        "node_rk",
+        "NODE-RK",
+        "the trained baseline with the ODE block added, gradient through the steps, Adam",
+    ),
+    Model(
+        "node_adjoint",
+        "NODE-adjoint",
+        "the trained baseline with the ODE block added, adjoint gradient, SGD",
+    ),
+    Model("node_rk_cold", "NODE-RK, cold", "as NODE-RK, without the warm start"),
+    Model(
+        "node_adjoint_cold",
+        "NODE-adjoint, cold",
+        "as NODE-adjoint, without the warm start",
+    ),
+    Model(
+        "more_adam",
+        "More of the same (Adam)",
+        "the trained baseline, trained on as NODE-RK is, without the block",
+    ),
+    Model(
+        "more_sgd",
+        "More of the same (SGD)",
+        "the trained baseline, trained on as NODE-adjoint is, without the block",
+    ),
+    Model(
+        "residual",
+        "Residual block",
+        "as NODE-RK, the ODE replaced by h + W2 tanh(W1 h + b1) + b2: one "
+        "Euler step with the same parameters",
+    ),
+)
+MODELS = {model.name: model for model in LINEUP}
+
+PAPER_MODELS = ("baseline", "node_rk", "node_adjoint")
+NODE_MODELS = ("node_rk", "node_adjoint")
+
+# What the block adds: each warm-started model against its own start trained on.
+CONTROLS = {"node_rk": "more_adam", "node_adjoint": "more_sgd"}
+
+# Left minus right; both share the seed, and the epochs are those of each.
+COMPARISONS = (
+    ("node_rk", "baseline"),
+    ("node_adjoint", "baseline"),
+    ("node_rk", "more_adam"),
+    ("node_adjoint", "more_sgd"),
+    ("node_rk", "residual"),
+    ("residual", "more_adam"),
+    ("node_rk_cold", "baseline"),
+    ("node_adjoint_cold", "baseline"),
+    ("more_adam", "baseline"),
+    ("more_sgd", "baseline"),
+)

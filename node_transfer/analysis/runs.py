@@ -1,0 +1,141 @@
+"""Reads run directories. Imports neither TensorFlow nor training."""
+
+import csv
+import dataclasses
+import json
+from pathlib import Path
+
+from node_transfer.analysis.lineup import MODELS
+from node_transfer.errors import UserError
+
+SWEEP_RECORD = "sweep.json"  # what the sweep was asked for, and which runs failed
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        path: Its folder; that of a sweep's run from the sweep's folder on.
+        config: `config.json`.
+        metrics: `metrics.json`.
+        history: Columns of `history.csv`: a name to one number an epoch.
+    """
+
+    path: str
+    config: dict
+    metrics: dict
+    history: dict[str, list[float]]
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs that it trained for."""
+        return len(self.history["epoch"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """The finished runs below one folder, `FOLDER/seed-S/NAME`.
+
+    Attributes:
+        runs: A name of `LINEUP` to a seed to the run.
+        record: `sweep.json`, see `read_record`.
+        unfinished: Paths of runs that have not come to their end.
+    """
+
+    runs: dict[str, dict[int, Run]]
+    record: dict
+    unfinished: tuple[str, ...] = ()
+
+    @property
+    def seeds(self) -> list[int]:
+        return sorted({seed for runs in self.runs.values() for seed in runs})
+
+    @property
+    def names(self) -> list[str]:
+        """The models that have a run, in the order of the line-up."""
+        return [name for name in MODELS if self.runs.get(name)]
+
+    def of(self, name: str) -> dict[int, Run]:
+        """The runs of one model, by seed; empty where there is none."""
+        return self.runs.get(name, {})
+
+    @property
+    def all_runs(self) -> list[Run]:
+        """Every run, in the order of the line-up, then of the seeds."""
+        return [self.runs[name][s] for name in self.names for s in sorted(self.of(name))]
+
+
+def read_run(path) -> Run:
+    """Reads a finished run.
+
+    Raises:
+        UserError: The folder is not that of a finished run.
+    """
+    folder = Path(path)
+    contents = []
+    for name, key in (("config.json", "experiment"), ("metrics.json", "test")):
+        content = _read_json(folder / name)
+        if key not in content:
+            raise UserError(
+                f"{str(path)!r} has no readable {name}: pass the directory of a finished "
+                "run."
+            )
+        contents.append(content)
+    return Run(Path(path).as_posix(), *contents, _read_history(folder / "history.csv"))
+
+
+def read_sweep(folder) -> Sweep:
+    """Reads every run of a sweep.
+
+    Raises:
+        UserError: There is no finished run, or a file of one cannot be read.
+    """
+    runs, unfinished = {}, []
+    for config in sorted(Path(folder).glob("seed-*/*/config.json")):
+        path = config.parent
+        seed = path.parent.name.removeprefix("seed-")
+        if path.name not in MODELS or not seed.isdigit():
+            continue
+        if (path / "metrics.json").exists():
+            run = dataclasses.replace(
+                read_run(path), path=f"{path.parent.name}/{path.name}"
+            )
+            runs.setdefault(path.name, {})[int(seed)] = run
+        else:
+            unfinished.append(path.as_posix())
+    if not runs:
+        raise UserError(
+            f"{str(folder)!r} has no finished run (FOLDER/seed-0/baseline and so on): "
+            "pass the --output_dir of a sweep, or leave --report_only out to train."
+        )
+    return Sweep(runs, read_record(folder), tuple(unfinished))
+
+
+def read_record(folder) -> dict:
+    """Returns `sweep.json` of a folder; without any runs where there is none."""
+    record = _read_json(Path(folder) / SWEEP_RECORD)
+    runs = record.get("runs")
+    return {**record, "runs": runs if isinstance(runs, list) else []}
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, json.JSONDecodeError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _read_history(path: Path) -> dict[str, list[float]]:
+    try:
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        history = {name: [float(row[name]) for row in rows] for name in rows[0]}
+        history["epoch"], history["seconds"], history["val_accuracy"]  # noqa: B018
+        return history
+    except (OSError, ValueError, TypeError, IndexError, KeyError) as error:
+        raise UserError(
+            f"{str(path)!r} cannot be read as a history ({type(error).__name__}: "
+            f"{error}): run the experiment again with --overwrite."
+        ) from None

@@ -1,0 +1,56 @@
+"""One style for all figures: readable in grey, as by line and marker as by colour."""
+
+import contextlib
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt  # noqa: E402
+
+# Okabe and Ito's colours, darkest first, each with a line and a marker of its own.
+LINES = {
+    "baseline": {"color": "#000000", "linestyle": "-", "marker": "o"},
+    "node_rk": {"color": "#0072B2", "linestyle": "--", "marker": "s"},
+    "node_adjoint": {"color": "#D55E00", "linestyle": "-.", "marker": "^"},
+    "node_rk_cold": {"color": "#56B4E9", "linestyle": ":", "marker": "D"},
+    "node_adjoint_cold": {"color": "#E69F00", "linestyle": ":", "marker": "v"},
+    "more_adam": {"color": "#009E73", "linestyle": (0, (5, 1)), "marker": "P"},
+    "more_sgd": {"color": "#999999", "linestyle": (0, (3, 1, 1, 1)), "marker": "X"},
+    "residual": {"color": "#CC79A7", "linestyle": (0, (1, 1)), "marker": "*"},
+}
+
+SETTINGS = {
+    "figure.dpi": 100,
+    "savefig.dpi": 150,
+    "figure.constrained_layout.use": True,
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4,
+    "legend.frameon": False,
+    "svg.fonttype": "path",  # looks the same where the font is missing
+    "svg.hashsalt": "node-transfer",  # the same file from the same numbers
+}
+
+
+@contextlib.contextmanager
+def figure(width: float = 4.5, height: float = 3.0):
+    """Yields `(figure, axes)` in the house style, in inches, and closes it."""
+    with plt.rc_context(SETTINGS):
+        fig, axes = plt.subplots(figsize=(width, height))
+        try:
+            yield fig, axes
+        finally:
+            plt.close(fig)
+
+
+def save(fig, stem) -> None:
+    """Writes `STEM.svg` and `STEM.png` without a date, so that they can be compared."""
+    fig.savefig(f"{stem}.svg", metadata={"Date": None, "Creator": "node-transfer"})
+    fig.savefig(f"{stem}.png", metadata={"Software": "node-transfer"})

@@ -1,0 +1,115 @@
+"""The flags of a sweep. Imports no TensorFlow."""
+
+import shlex
+
+from absl import flags
+
+from node_transfer.errors import UserError
+from node_transfer.models.backbones import BACKBONES
+from node_transfer.reproduction.plan import PRESETS, PlannedRun, plan
+from node_transfer.training import config as choices
+
+FLAGS = flags.FLAGS
+# Flags that go to every run as they are.
+PASSED_ON = ("data_dir", "backbone", "weights", "strategy", "mixed_precision")
+
+
+def define_sweep_flags() -> None:
+    """Defines every flag of `experiments/reproduce.py`."""
+    flags.DEFINE_enum(
+        "preset",
+        "cpu",
+        list(PRESETS),
+        "paper: CIFAR-10, 200/100/160 epochs, for a GPU; cpu: the same at a twentieth; "
+        "quickstart: the paper's three models on handwritten digits, minutes.",
+    )
+    flags.DEFINE_list("seeds", ["0"], "One run of every model for each, with commas.")
+    flags.DEFINE_list(
+        "models", [], "Only these models of the preset, with commas. Default: all."
+    )
+    flags.DEFINE_string(
+        "output_dir",
+        None,
+        "Folder of the sweep; a run goes to OUTPUT_DIR/seed-SEED/MODEL. Default: "
+        "results/runs/PRESET.",
+    )
+    flags.DEFINE_bool(
+        "report_only", False, "Train nothing: make tables, figures and report anew."
+    )
+    flags.DEFINE_string(
+        "note", None, "A sentence on data or machine for the report, such as a caveat."
+    )
+    flags.DEFINE_string("data_dir", None, "Folder of TensorFlow Datasets.")
+    flags.DEFINE_enum(
+        "backbone",
+        None,
+        list(BACKBONES),
+        f"The network of all models. Default: {choices.DEFAULT_BACKBONE}.",
+    )
+    flags.DEFINE_string(
+        "weights",
+        None,
+        "What the backbone starts from: imagenet, none, auto, or a file. Default: "
+        f"{choices.DEFAULT_WEIGHTS}; with --preset=paper imagenet.",
+    )
+    flags.DEFINE_enum(
+        "strategy", "auto", choices.STRATEGIES, "one_device, mirrored, or auto."
+    )
+    flags.DEFINE_enum(
+        "mixed_precision",
+        "none",
+        choices.MIXED_PRECISION,
+        "Compute the backbone in half precision. The ODE stays in float32.",
+    )
+
+
+def output_dir() -> str:
+    """Returns the folder of the sweep."""
+    return FLAGS.output_dir or f"results/runs/{FLAGS.preset}"
+
+
+def sweep_from_flags() -> tuple[list[PlannedRun], str, dict]:
+    """Returns the plan, its folder, and what the sweep's record says beside the runs.
+
+    Raises:
+        UserError: A seed that is no number, or an unknown model.
+    """
+    changes = {name: FLAGS[name].value for name in PASSED_ON}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    runs = plan(FLAGS.preset, _seeds(), output_dir(), changes, FLAGS.models)
+    given = [
+        f"--{name}={','.join(value) if isinstance(value, list) else value}"
+        for name in ("preset", "seeds", "models", *PASSED_ON, "output_dir")
+        if (value := FLAGS[name].value)
+        and value != FLAGS[name].default
+        or name == "preset"
+    ]
+    record = {
+        "command": shlex.join(["python", "experiments/reproduce.py", *given]),
+        "preset": FLAGS.preset,
+        "note": FLAGS.note,
+    }
+    return runs, output_dir(), record
+
+
+def check_failures(failures: dict[str, str]) -> None:
+    """Raises `UserError` where runs failed, after everything else is done."""
+    if failures:
+        raise UserError(
+            f"{len(failures)} of the runs failed: "
+            + "; ".join(f"{title}: {reason}" for title, reason in failures.items())
+            + ". The same command tries them again."
+        )
+
+
+def _seeds() -> list[int]:
+    try:
+        seeds = [int(seed) for seed in FLAGS.seeds]
+        if min(seeds) < 0 or max(seeds) >= 2**32:
+            raise ValueError
+        return seeds
+    except ValueError:
+        raise UserError(
+            f"seeds is {','.join(FLAGS.seeds)!r}: pass whole numbers from 0 to 2^32 - 1 "
+            "with commas, such as 0,1,2."
+        ) from None

@@ -1,0 +1,172 @@
+"""Which experiments the reproduction is made of. Imports no TensorFlow."""
+
+import dataclasses
+
+from node_transfer.analysis.lineup import MODELS
+from node_transfer.errors import UserError
+from node_transfer.training.config import (
+    BASELINE,
+    NODE_ADJOINT,
+    NODE_RK,
+    ExperimentConfig,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """How long to train, and what.
+
+    Attributes:
+        epochs: Of the baseline, of the runs that train as NODE-RK does, and of those
+            that train as NODE-adjoint does.
+        models: Names of the line-up, each after the one that it starts from.
+        changes: Fields of every `ExperimentConfig`.
+        adjoint_changes: More of them, for the runs that train as NODE-adjoint does.
+    """
+
+    epochs: tuple[int, int, int]
+    models: tuple[str, ...] = tuple(MODELS)
+    changes: dict = dataclasses.field(default_factory=dict)
+    adjoint_changes: dict = dataclasses.field(default_factory=dict)
+
+
+PRESETS = {
+    "paper": Preset((200, 100, 160), changes={"weights": "imagenet"}),
+    # A twentieth of the paper's epochs: 3 seeds of it take about as long as 1 of a tenth.
+    "cpu": Preset((10, 5, 8)),
+    # odenet_mnist's rate of 0.1 blows these few steps from random weights apart.
+    "quickstart": Preset(
+        (10, 2, 2),
+        models=("baseline", "node_rk", "node_adjoint"),
+        changes={"dataset": "digits", "batch_size": 32},
+        adjoint_changes={"learning_rate": 0.01},
+    ),
+}
+
+_SGD = {
+    name: getattr(NODE_ADJOINT, name)
+    for name in ("optimizer", "learning_rate", "lr_schedule")
+}
+# A model to its experiment, what it changes in it, whether it starts from the baseline,
+# and whose epochs and optimizer it has.
+_RECIPES = {
+    "baseline": (BASELINE, {}, False, "baseline"),
+    "node_rk": (NODE_RK, {}, True, "rk"),
+    "node_adjoint": (NODE_ADJOINT, {}, True, "adjoint"),
+    "node_rk_cold": (NODE_RK, {}, False, "rk"),
+    "node_adjoint_cold": (NODE_ADJOINT, {}, False, "adjoint"),
+    "more_adam": (BASELINE, {}, True, "rk"),
+    "more_sgd": (BASELINE, _SGD, True, "adjoint"),
+    # One Euler step of f(h, 0) from 0 to 1 is h + W2 tanh(W1 h + b1) + b2.
+    "residual": (NODE_RK, {"method": "euler", "num_steps": 1}, True, "rk"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedRun:
+    """One experiment of the sweep.
+
+    Attributes:
+        model: Its name in the line-up.
+        config: What to run.
+        defaults: The experiment whose script runs it.
+        needs: The run directory that it starts from, or `None`.
+    """
+
+    model: str
+    config: ExperimentConfig
+    defaults: ExperimentConfig
+    needs: str | None
+
+    @property
+    def seed(self) -> int:
+        return self.config.seed
+
+    @property
+    def title(self) -> str:
+        return f"{self.model}, seed {self.seed}"
+
+    @property
+    def arguments(self) -> list[str]:
+        """The command line of the run, from the script on."""
+        flags = []
+        for field in dataclasses.fields(ExperimentConfig):
+            value = getattr(self.config, field.name)
+            if value != getattr(self.defaults, field.name):
+                if isinstance(value, bool):
+                    flags.append(f"--{'' if value else 'no'}{field.name}")
+                else:
+                    flags.append(f"--{field.name}={value}")
+        return [f"experiments/run_{self.defaults.experiment}.py", *flags]
+
+
+def plan(
+    preset: str,
+    seeds: list[int],
+    output_dir: str,
+    changes: dict,
+    models: list[str] | None = None,
+) -> list[PlannedRun]:
+    """Returns the runs of a sweep in the order in which they are made.
+
+    All runs of a seed share the order of the training data and, where they start alike,
+    the final layer's initial weights.
+
+    Args:
+        preset: A key of `PRESETS`.
+        seeds: One of every model each.
+        output_dir: A run goes to `OUTPUT_DIR/seed-SEED/MODEL`.
+        changes: Fields of `ExperimentConfig` for every run, before the preset's own
+            differences between models; `backbone`, `weights` and `image_size` are left
+            out where a run starts from another.
+        models: Which models; `None`: all of the preset's.
+
+    Raises:
+        UserError: An unknown preset or model, or a seed given twice.
+    """
+    if preset not in PRESETS:
+        raise UserError(f"preset is {preset!r}: choose one of {', '.join(PRESETS)}.")
+    chosen = PRESETS[preset]
+    for model in models or ():
+        if model not in chosen.models:
+            raise UserError(
+                f"{model!r} is no model of the preset {preset}: choose from "
+                f"{', '.join(chosen.models)}."
+            )
+    if len(set(seeds)) != len(seeds) or not seeds:
+        raise UserError(
+            f"seeds is {seeds}: pass different numbers with commas, such as 0,1,2."
+        )
+    return [
+        _planned(model, seed, chosen, output_dir, changes)
+        for seed in seeds
+        for model in chosen.models
+        if not models or model in models
+    ]
+
+
+def _planned(
+    model: str, seed: int, preset: Preset, output_dir: str, changes: dict
+) -> PlannedRun:
+    defaults, own, warm, trains_as = _RECIPES[model]
+    fields = {**preset.changes, **changes, **own}
+    if trains_as == "adjoint":
+        fields |= preset.adjoint_changes
+    if warm:
+        fields = {
+            name: value
+            for name, value in fields.items()
+            if name not in ("backbone", "weights", "image_size")
+        }
+    folder = f"{output_dir.rstrip('/')}/seed-{seed}"
+    epochs = dict(zip(("baseline", "rk", "adjoint"), preset.epochs, strict=True))
+    start = f"{folder}/baseline" if warm else None
+    config = dataclasses.replace(
+        defaults,
+        **fields,
+        epochs=epochs[trains_as],
+        seed=seed,
+        init_from=start,
+        output_dir=f"{folder}/{model}",
+    )
+    return PlannedRun(model, config, defaults, start)
