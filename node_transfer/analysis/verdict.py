@@ -23,13 +23,14 @@ HOLDS, FAILS, UNTOLD, IN_PART = "holds", "fails", "cannot be told", "holds in pa
 MIN_SEEDS = 3  # two seeds with equal differences would make an interval of no width
 
 RULE = (
-    "The rule: a difference between two models (epochs to reach the baseline's best "
-    "validation accuracy of the same seed, or standard deviation of validation accuracy "
-    "around its running median), paired by the seed, holds where its 95 % bootstrap interval lies below 0 "
-    "or the rival alone never reaches the accuracy; it fails where the interval lies at "
-    "or above 0 or the model itself never reaches it; anything else, and fewer than "
-    f"{MIN_SEEDS} seeds always, cannot be told. A sentence of several parts holds or "
-    "fails where all its parts do, and holds in part where some do."
+    "The rule: a difference between two models, in epochs to reach the baseline's best "
+    "validation accuracy of the same seed or in the standard deviation of validation "
+    "accuracy around its running median, paired by the seed, holds where its 95 % "
+    "bootstrap interval lies below 0 or the rival alone never reaches the accuracy; it "
+    "fails where the interval lies at or above 0 or the model itself never reaches it; "
+    f"anything else, and fewer than {MIN_SEEDS} seeds always, cannot be told. A sentence "
+    "of several parts holds or fails where all its parts do, and holds in part where "
+    "some do."
 )
 
 
@@ -122,7 +123,7 @@ def _sooner(sweep: Sweep, name: str, rival: str) -> tuple[str, str]:
             outcome = FAILS
     clause = (
         f"{MODELS[name].label} reached the baseline's best validation accuracy "
-        f"{_after(ours)}, {MODELS[rival].label} {_after(theirs)}"
+        f"{_after(ours)}, {_named(rival)} {_after(theirs)}"
     )
     if d is not None:
         clause += f" (difference {difference(d, digits=1)})"
@@ -144,11 +145,15 @@ def _steadier(sweep: Sweep, name: str, rival: str) -> tuple[str, str]:
     )
     clause = (
         f"the validation accuracy of {MODELS[name].label} strayed {ours} points from its "
-        f"running median, that of {MODELS[rival].label} {theirs}"
+        f"running median, that of {_named(rival)} {theirs}"
     )
     if d is not None:
         clause += f" (difference {difference(d, scale=100, digits=2)})"
     return decide(d), clause
+
+
+def _named(rival: str) -> str:
+    return "the baseline" if rival == "baseline" else MODELS[rival].label
 
 
 def _all_reach(epochs: dict[int, float], seeds) -> bool:

@@ -1,0 +1,75 @@
+"""Run directories made by hand, with the files that a real run leaves."""
+
+import csv
+import json
+from pathlib import Path
+
+VERSIONS = {"python": "3.11.7", "tensorflow": "2.21.0"}
+
+
+def write_run(
+    folder, name, seed, val_accuracy, *, seconds=10.0, init_from=None, test=0.8, nfe=None
+) -> Path:
+    """Writes `FOLDER/seed-SEED/NAME` with this curve of validation accuracy."""
+    path = Path(folder) / f"seed-{seed}" / name
+    path.mkdir(parents=True)
+    experiment = {
+        "experiment": name,
+        "block": "none" if name in ("baseline", "more_adam", "more_sgd") else "ode",
+        "backbone": "EfficientNetB0",
+        "dynamics": "dense",
+        "method": "dopri5",
+        "gradient": "backprop",
+        "rtol": 1e-5,
+        "atol": 1e-5,
+        "seed": seed,
+        "init_from": init_from,
+    }
+    config = {
+        "experiment": experiment,
+        "versions": VERSIONS,
+        "device": {"gpus": [], "cpu": "x86_64", "cpu_threads": 2, "replicas": 1},
+        "data": {
+            "name": "cifar10",
+            "version": "3.0.2",
+            "sizes": {"train": 45000},
+            "image_size": 32,
+        },
+        "weights": {"kind": "random", "detail": "random weights, as asked for"},
+    }
+    (path / "config.json").write_text(json.dumps(config))
+    rows = [
+        {
+            "epoch": epoch,
+            "accuracy": value + 0.01,
+            "loss": 1 - value,
+            "val_accuracy": value,
+            "val_loss": 1.1 - value,
+            "seconds": seconds,
+        }
+        | ({"nfe_forward": nfe, "nfe_backward": nfe - 1} if nfe else {})
+        for epoch, value in enumerate(val_accuracy, start=1)
+    ]
+    with (path / "history.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    split = {"accuracy": test, "loss": 0.5}
+    metrics = {"train": split, "validation": split, "test": split}
+    metrics["seconds"] = {"epoch": seconds, "training": seconds * len(rows)}
+    (path / "metrics.json").write_text(json.dumps(metrics | {"epochs": len(rows)}))
+    return path
+
+
+def write_sweep(folder, curves: dict, seeds=(0, 1, 2)) -> None:
+    """Writes one run of each model for each seed.
+
+    Args:
+        curves: A model to a function from the seed to its curve.
+    """
+    for seed in seeds:
+        for name, curve in curves.items():
+            warm = name != "baseline" and not name.endswith("cold")
+            start = f"{folder}/seed-{seed}/baseline" if warm else None
+            nfe = 13.0 if name.startswith("node") else None
+            write_run(folder, name, seed, curve(seed), init_from=start, nfe=nfe)
