@@ -5,7 +5,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 QUICK := results/runs/quickstart
-QUICK_FLAGS := --dataset=digits --weights=auto --batch_size=32 --overwrite
 STAMP := $(VENV)/installed
 
 .PHONY: quickstart test test-slow lint lock clean
@@ -19,14 +18,11 @@ $(STAMP): requirements.lock setup.py pyproject.toml
 	touch $(STAMP)
 
 quickstart: $(STAMP)
-	$(BIN)/python experiments/run_baseline.py $(QUICK_FLAGS) --epochs=10 --output_dir=$(QUICK)/baseline
-	$(BIN)/python experiments/run_node_rk.py --dataset=digits --batch_size=32 --overwrite --epochs=2 \
-	  --init_from=$(QUICK)/baseline --output_dir=$(QUICK)/node_rk
-	$(BIN)/python experiments/run_node_adjoint.py --dataset=digits --batch_size=32 --overwrite --epochs=2 --learning_rate=0.01 \
-	  --init_from=$(QUICK)/baseline --output_dir=$(QUICK)/node_adjoint
+	$(BIN)/python experiments/reproduce.py --preset=quickstart --output_dir=$(QUICK)
 	for run in baseline node_rk node_adjoint; do \
-	  $(BIN)/python experiments/evaluate.py --model=$(QUICK)/$$run || exit 1; done
-	$(BIN)/python experiments/table_1.py --runs=$(QUICK)/baseline,$(QUICK)/node_rk,$(QUICK)/node_adjoint
+	  $(BIN)/python experiments/evaluate.py --model=$(QUICK)/seed-0/$$run || exit 1; done
+	$(BIN)/python experiments/table_1.py \
+	  --runs=$(QUICK)/seed-0/baseline,$(QUICK)/seed-0/node_rk,$(QUICK)/seed-0/node_adjoint
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto --dist loadfile

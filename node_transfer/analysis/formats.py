@@ -8,7 +8,11 @@ from node_transfer.analysis.paired import Difference
 
 
 def mean_and_deviation(
-    values: dict[int, float], scale: float = 1, digits: int = 1, unit: str = ""
+    values: dict[int, float],
+    scale: float = 1,
+    digits: int = 1,
+    unit: str = "",
+    count: bool = True,
 ) -> str:
     """Returns `mean ± sample standard deviation unit (n=...)`; one run has no ±.
 
@@ -17,6 +21,7 @@ def mean_and_deviation(
         scale: Factor before writing, such as 100 for percent.
         digits: Decimal places.
         unit: Written after the number, with its own space.
+        count: Whether to write the number of runs.
     """
     if not values:
         return "-"
@@ -24,7 +29,7 @@ def mean_and_deviation(
     text = number(x.mean(), digits)
     if len(x) > 1:
         text += f" ± {number(x.std(ddof=1), digits)}"
-    return f"{text}{unit} (n={len(x)})"
+    return f"{text}{unit} (n={len(x)})" if count else text + unit
 
 
 def difference(d: Difference | None, scale: float = 1, digits: int = 1) -> str:
@@ -47,10 +52,3 @@ def number(value: float, digits: int) -> str:
         return "-"
     text = f"{value:.{digits}f}"
     return text.lstrip("-") if float(text) == 0 else text
-
-
-def duration(seconds: float) -> str:
-    """Returns seconds as `x s`, `x min` or `x h`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.2f} h"

@@ -41,13 +41,19 @@ def write_report(folder) -> str:
     try:
         (root / TABLES).mkdir(exist_ok=True)
         for table in made:
-            (root / TABLES / f"{table.name}.md").write_text(table.markdown())
-            (root / TABLES / f"{table.name}.csv").write_text(table.csv())
-        (root / NUMBERS).write_text(tables.numbers(sweep))
+            (root / TABLES / f"{table.name}.md").write_text(
+                table.markdown(), encoding="utf-8"
+            )
+            (root / TABLES / f"{table.name}.csv").write_text(
+                table.csv(), encoding="utf-8"
+            )
+        (root / NUMBERS).write_text(tables.numbers(sweep), encoding="utf-8")
         sentences = [finding.sentence for finding in findings]
-        (root / VERDICT).write_text("\n\n".join(sentences) + "\n")
+        (root / VERDICT).write_text("\n\n".join(sentences) + "\n", encoding="utf-8")
         drawn = figures.draw_figures(sweep, root / FIGURES)
-        (root / REPORT).write_text(_html(sweep, findings, made, drawn, root / FIGURES))
+        (root / REPORT).write_text(
+            _html(sweep, findings, made, drawn, root / FIGURES), encoding="utf-8"
+        )
     except OSError as error:
         raise UserError(
             f"The folder {str(folder)!r} cannot be written ({error.strerror}): pass "

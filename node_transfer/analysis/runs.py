@@ -112,6 +112,26 @@ def read_sweep(folder) -> Sweep:
     return Sweep(runs, read_record(folder), tuple(unfinished))
 
 
+def gather(paths) -> Sweep:
+    """Reads finished runs wherever they are, each under its experiment and its seed.
+
+    Raises:
+        UserError: A folder is no finished run, or two are of one experiment and seed.
+    """
+    runs = {}
+    for path in paths:
+        run = read_run(path)
+        experiment = run.config["experiment"]
+        of_model = runs.setdefault(experiment["experiment"], {})
+        if experiment["seed"] in of_model:
+            raise UserError(
+                f"{of_model[experiment['seed']].path!r} and {run.path!r} are both "
+                f"{experiment['experiment']} with seed {experiment['seed']}: pass one."
+            )
+        of_model[experiment["seed"]] = run
+    return Sweep(runs, {"runs": []})
+
+
 def read_record(folder) -> dict:
     """Returns `sweep.json` of a folder; without any runs where there is none."""
     record = _read_json(Path(folder) / SWEEP_RECORD)

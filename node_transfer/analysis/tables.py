@@ -96,7 +96,7 @@ def table_1(sweep: Sweep) -> Table:
         headers,
         tuple(rows),
         "Ours: of the saved model, read back from its file; mean ± standard deviation "
-        "over n seeds.",
+        f"over n seeds.{_other_backbone(sweep)}",
     )
 
 
@@ -318,6 +318,15 @@ def weights_of(run: Run) -> str:
     if source["kind"] == "random":
         return "random weights"  # the detail says why, at length
     return source["detail"]
+
+
+def _other_backbone(sweep: Sweep) -> str:
+    """Says so where the runs do not have the paper's network."""
+    backbones = {run.config["experiment"]["backbone"] for run in sweep.all_runs}
+    others = sorted(name for name in backbones if name and name != "EfficientNetB0")
+    if not others:
+        return ""
+    return f" Ours are made with {', '.join(others)} where the paper has EfficientNetB0."
 
 
 def _in_paper(sweep: Sweep) -> list[str]:

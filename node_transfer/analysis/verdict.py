@@ -57,11 +57,13 @@ class Finding:
 def verdict(sweep: Sweep) -> list[Finding]:
     """Returns three findings: fewer epochs, steadier curves, the block's own doing."""
     against_baseline = dict.fromkeys(NODE_MODELS, "baseline")
-    added = "With the block added to the trained baseline"
+    added = "With the block added to the trained baseline, whose epochs are not counted"
     without = "Beside the baseline trained on for as long without the block"
     return [
         _finding(sweep, "Fewer epochs", added, [(_sooner, against_baseline)]),
-        _finding(sweep, "Steadier curves", added, [(_steadier, against_baseline)]),
+        _finding(
+            sweep, "Steadier curves", added.split(",")[0], [(_steadier, against_baseline)]
+        ),
         _finding(
             sweep,
             "The block's own doing",
@@ -97,16 +99,20 @@ def _finding(sweep: Sweep, claim: str, opening: str, tests) -> Finding:
             if shared:
                 outcome, clause = test(sweep, name, rival)
                 outcomes.append(outcome)
-                clauses.append(f"{clause}: {outcome}")
+                clauses.append(clause)
                 seeds.append(len(shared))
     if not clauses:
         return Finding(claim, UNTOLD, ", since no run tests it.")
-    text = ""
-    if max(seeds) < MIN_SEEDS:
-        runs = "one run" if max(seeds) == 1 else f"{max(seeds)} runs"
-        text = f" from {runs} of each model"
-    rest = f"{text}. {opening}, {'; '.join(clauses)}."
+    rest = f" {_over(seeds)}. {opening}, {'; '.join(clauses)}."
     return Finding(claim, combine(outcomes), rest)
+
+
+def _over(seeds: list[int]) -> str:
+    """Says how many runs of each model a finding rests on."""
+    few, many = min(seeds), max(seeds)
+    if many == 1:
+        return "from one run of each model"
+    return f"over {many} seeds" if few == many else f"over {few} to {many} seeds"
 
 
 def _sooner(sweep: Sweep, name: str, rival: str) -> tuple[str, str]:
@@ -125,9 +131,7 @@ def _sooner(sweep: Sweep, name: str, rival: str) -> tuple[str, str]:
         f"{MODELS[name].label} reached the baseline's best validation accuracy "
         f"{_after(ours)}, {_named(rival)} {_after(theirs)}"
     )
-    if d is not None:
-        clause += f" (difference {difference(d, digits=1)})"
-    return outcome, clause
+    return outcome, f"{clause} ({_judged(d, outcome)})"
 
 
 def _steadier(sweep: Sweep, name: str, rival: str) -> tuple[str, str]:
@@ -137,6 +141,7 @@ def _steadier(sweep: Sweep, name: str, rival: str) -> tuple[str, str]:
             measures.validation_statistic(sweep, model, deviation_from_running_median),
             scale=100,
             digits=2,
+            count=False,
         )
         for model in (name, rival)
     )
@@ -147,9 +152,12 @@ def _steadier(sweep: Sweep, name: str, rival: str) -> tuple[str, str]:
         f"the validation accuracy of {MODELS[name].label} strayed {ours} points from its "
         f"running median, that of {_named(rival)} {theirs}"
     )
-    if d is not None:
-        clause += f" (difference {difference(d, scale=100, digits=2)})"
-    return decide(d), clause
+    return decide(d), f"{clause} ({_judged(d, decide(d), scale=100, digits=2)})"
+
+
+def _judged(d: Difference | None, outcome: str, **written) -> str:
+    """Writes a difference and what the rule makes of it."""
+    return outcome if d is None else f"difference {difference(d, **written)}: {outcome}"
 
 
 def _named(rival: str) -> str:
@@ -167,8 +175,8 @@ def _any_reaches(epochs: dict[int, float], seeds) -> bool:
 def _after(epochs: dict[int, float]) -> str:
     reached = {s: e for s, e in epochs.items() if math.isfinite(e)}
     if not reached:
-        return f"in none of its runs (n={len(epochs)})"
-    words = f"after {mean_and_deviation(reached, digits=1)} epochs of its own"
+        return "in no run"
+    words = f"after {mean_and_deviation(reached, digits=1, count=False)} epochs"
     if len(reached) < len(epochs):
         words += f", in {len(reached)} of {len(epochs)} runs"
     return words

@@ -51,9 +51,12 @@ CLAIM_FALSE = {
 def test_where_the_claim_holds_it_says_so(tmp_path):
     findings = outcomes(tmp_path, CLAIM_TRUE)
     assert [f.outcome for f in findings] == [HOLDS] * 3
-    assert findings[0].sentence.startswith("Fewer epochs: holds. ")
-    assert "after 1.0 ± 0.0 (n=3) epochs of its own" in findings[0].sentence
-    assert "difference -7.0 [-7.0, -7.0]" in findings[0].sentence
+    assert findings[0].sentence.startswith("Fewer epochs: holds over 3 seeds. ")
+    assert (
+        "after 1.0 ± 0.0 epochs, the baseline after 8.0 ± 0.0 epochs"
+        in findings[0].sentence
+    )
+    assert "difference -7.0 [-7.0, -7.0]: holds" in findings[0].sentence
 
 
 def test_where_the_claim_fails_it_says_so(tmp_path):
@@ -90,7 +93,10 @@ def test_a_model_that_never_reaches_the_accuracy_fails(tmp_path):
     never["node_adjoint"] = never["node_rk"]
     findings = outcomes(tmp_path, never)
     assert findings[0].outcome == FAILS
-    assert "in none of its runs (n=3)" in findings[0].sentence
+    assert (
+        "NODE-RK reached the baseline's best validation accuracy in no run"
+        in findings[0].sentence
+    )
 
 
 def test_without_controls_the_blocks_doing_is_not_tested(tmp_path):
