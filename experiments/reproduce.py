@@ -18,11 +18,13 @@ def main():
     from node_transfer.analysis.report import write_report
     from node_transfer.reproduction.sweep import run_sweep
 
-    output_dir = flags.output_dir()
-    failures = {}
-    if not absl_flags.FLAGS.report_only:
-        failures = run_sweep(*flags.sweep_from_flags())
-    print(write_report(output_dir))
+    if absl_flags.FLAGS.report_only:
+        print(write_report(flags.output_dir()))
+        return
+    runs, output_dir, record = flags.sweep_from_flags()
+    failures = run_sweep(runs, output_dir, record)
+    if len(failures) < len(runs):
+        print(write_report(output_dir))
     flags.check_failures(failures)
 
 

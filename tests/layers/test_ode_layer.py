@@ -255,3 +255,17 @@ def check_fit_on_two_replicas(gradient):
     pairs = zip(one_model.trainable_variables, two_model.trainable_variables, strict=True)
     for left, right in pairs:
         assert np.allclose(left, right, atol=1e-4)
+
+
+def test_one_euler_step_is_the_residual_block_with_the_same_parameters():
+    x, _ = batch((16, 12))
+    residual = ODELayer(DenseDynamics(8), method="euler", options={"num_steps": 1})
+    y = residual(x).numpy()
+    w = {v.name: v.numpy() for v in residual.trainable_variables}
+    hidden = np.tanh(x @ w["hidden_kernel"] + w["hidden_bias"])
+    expected = x + hidden @ w["output_kernel"] + w["output_bias"]
+    assert np.allclose(y, expected, rtol=1e-6, atol=1e-6)
+    solved = ODELayer(DenseDynamics(8))
+    solved(x)
+    shapes = [v.shape for v in solved.trainable_variables]
+    assert [v.shape for v in residual.trainable_variables] == shapes

@@ -1,0 +1,100 @@
+"""Which runs a sweep is made of."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import pytest
+
+from node_transfer.analysis.lineup import COMPARISONS, CONTROLS, MODELS
+from node_transfer.errors import UserError
+from node_transfer.reproduction.plan import PRESETS, plan
+from tests.conftest import PROJECT
+
+
+def by_model(preset="cpu", **changes):
+    return {run.model: run for run in plan(preset, [0], "out", changes)}
+
+
+def test_every_model_of_the_line_up_is_run_after_what_it_starts_from():
+    runs = plan("paper", [0, 1], "out", {})
+    assert [run.model for run in runs] == list(MODELS) * 2
+    made = set()
+    for run in runs:
+        assert run.needs is None or run.needs in made
+        made.add(run.config.output_dir)
+    assert len(made) == len(runs)
+
+
+def test_the_paper_preset_is_the_papers():
+    runs = by_model("paper")
+    epochs = [runs[n].config.epochs for n in ("baseline", "node_rk", "node_adjoint")]
+    assert epochs == [200, 100, 160]
+    assert runs["node_rk"].config.rtol == runs["node_rk"].config.atol == 1e-5
+    adjoint = runs["node_adjoint"].config
+    assert (adjoint.optimizer, adjoint.learning_rate) == ("sgd", 0.1)
+    assert runs["baseline"].config.weights == "imagenet"
+
+
+def test_the_presets_keep_the_papers_ratios_of_epochs():
+    assert [20 * e for e in PRESETS["cpu"].epochs] == list(PRESETS["paper"].epochs)
+
+
+@pytest.mark.parametrize(("left", "right"), [*CONTROLS.items(), ("node_rk", "residual")])
+def test_a_control_differs_in_the_block_alone(left, right):
+    runs = by_model()
+    one, other = (dataclasses.asdict(runs[name].config) for name in (left, right))
+    assert {key for key in one if one[key] != other[key]} <= {
+        "experiment", "block", "gradient", "method", "num_steps", "rtol", "atol",
+        "output_dir",
+    }  # fmt: skip
+
+
+def test_cold_and_warm_start_differ_in_the_start_alone():
+    runs = by_model(backbone="EfficientNetV2B0", weights="none")
+    one, other = (
+        dataclasses.asdict(runs[name].config) for name in ("node_rk", "node_rk_cold")
+    )
+    assert {key for key in one if one[key] != other[key]} == {
+        "init_from", "backbone", "weights", "output_dir",
+    }  # fmt: skip
+
+
+def test_what_is_compared_is_in_the_line_up():
+    assert {name for pair in COMPARISONS for name in pair} <= MODELS.keys()
+    assert all(pair in COMPARISONS for pair in CONTROLS.items())
+
+
+def test_the_command_of_a_run_is_read_as_its_config():
+    changes = {"backbone": "EfficientNetV2B0", "weights": "none", "data_dir": "a b"}
+    for run in plan("cpu", [3], "out/x", changes):
+        code = (
+            "import dataclasses, json, runpy, sys\n"
+            "from node_transfer.training import command_line, config, flags\n"
+            f"sys.argv = {run.arguments!r}\n"
+            "def show(main):\n"
+            "    flags.FLAGS(sys.argv)\n"
+            f"    defaults = getattr(config, {run.defaults.experiment.upper()!r})\n"
+            "    read = flags.config_from_flags(defaults)\n"
+            "    print(json.dumps(dataclasses.asdict(read)))\n"
+            "command_line.run = show\n"
+            "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True
+        )
+        assert json.loads(done.stdout) == dataclasses.asdict(run.config), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (("nonsense", [0], "out", {}), "preset is 'nonsense'"),
+        (("cpu", [0, 0], "out", {}), "pass different numbers"),
+        (("quickstart", [0], "out", {}, ["residual"]), "no model of the preset quickst"),
+    ],
+)
+def test_a_plan_that_cannot_be_is_an_error(arguments, match):
+    with pytest.raises(UserError, match=match):
+        plan(*arguments)

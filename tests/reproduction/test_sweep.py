@@ -1,0 +1,188 @@
+"""Whole sweeps, as a user starts, breaks and restarts them."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from node_transfer.errors import UserError
+from node_transfer.reproduction.plan import plan
+from node_transfer.reproduction.sweep import run_sweep
+from node_transfer.training.run_directory import RunDirectory
+from tests.analysis.made import write_run
+from tests.conftest import PROJECT
+
+RECORD = {"command": "python experiments/reproduce.py", "preset": "cpu", "note": None}
+
+
+def reproduce(*flags, **options):
+    return subprocess.run(
+        [sys.executable, "experiments/reproduce.py", *flags],
+        cwd=PROJECT, capture_output=True, text=True, **options,
+    )  # fmt: skip
+
+
+def finish(run, folder) -> None:
+    """Writes what a finished run of this config leaves."""
+    path = write_run(folder, run.model, run.seed, [0.5, 0.6], init_from=run.needs)
+    config = json.loads((path / "config.json").read_text())
+    config["experiment"] |= {
+        key: value
+        for key, value in vars(run.config).items()
+        if value is not None or key not in config["experiment"]
+    }
+    (path / "config.json").write_text(json.dumps(config))
+
+
+def test_a_failed_run_is_reported_and_does_not_stop_the_others(tmp_path):
+    """The weights of seed 1's baseline are missing; seed 0 is finished already."""
+    out = tmp_path / "sweep"
+    changes = {"weights": str(tmp_path / "missing.weights.h5")}
+    flags = [
+        "--preset=quickstart", "--seeds=1,0", "--models=baseline,node_rk",
+        f"--output_dir={out}", f"--weights={changes['weights']}",
+    ]  # fmt: skip
+    for run in plan("quickstart", [0], str(out), changes, ["baseline", "node_rk"]):
+        finish(run, out)
+    done = reproduce(*flags)
+    assert done.returncode == 2
+    assert "FAILED: baseline, seed 1" in done.stderr
+    assert "missing.weights.h5" in done.stderr
+    assert "FAILED: node_rk, seed 1: not made, since" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Run 4 of 4: node_rk, seed 0: test accuracy 80.0%" in done.stdout
+    assert "2 of the runs failed" in done.stderr.splitlines()[-1]
+    record = json.loads((out / "sweep.json").read_text())
+    failed = [run["model"] for run in record["runs"] if "failed" in run]
+    assert failed == ["baseline", "node_rk"]
+    assert "Table I. Performance" in done.stdout
+    assert "missing.weights.h5" in (out / "report.html").read_text()
+
+
+def test_a_finished_run_of_other_flags_is_in_the_way(tmp_path):
+    [run] = plan("cpu", [0], str(tmp_path), {"weights": "imagenet"}, ["baseline"])
+    finish(run, tmp_path)
+    [other] = plan("paper", [0], str(tmp_path), {}, ["baseline"])
+    with pytest.raises(UserError, match="finished run with epochs = 10, not 200"):
+        run_sweep([other], str(tmp_path), RECORD)
+    assert not (tmp_path / "sweep.json").exists()
+
+
+def test_a_later_sweep_keeps_what_an_earlier_one_recorded(tmp_path):
+    for seed, note in ((0, "A note."), (1, None)):
+        runs = plan("cpu", [seed], str(tmp_path), {}, ["baseline"])
+        finish(runs[0], tmp_path)
+        assert run_sweep(runs, str(tmp_path), {**RECORD, "note": note}) == {}
+    record = json.loads((tmp_path / "sweep.json").read_text())
+    assert [run["seed"] for run in record["runs"]] == [0, 1]
+    assert record["note"] == "A note."
+
+
+@pytest.mark.parametrize(
+    ("flag", "sentence"),
+    [
+        ("--seeds=a", "pass whole numbers"),
+        ("--seeds=1,1", "pass different numbers"),
+        ("--seeds=-1", "pass whole numbers"),
+        ("--models=resnet", "no model of the preset"),
+        ("--preset=gpu", "should be one of"),
+        ("--report_only", "has no finished run"),
+    ],
+)
+def test_bad_flags_end_in_one_sentence_and_write_nothing(flag, sentence, tmp_path):
+    done = reproduce(flag, f"--output_dir={tmp_path / 'out'}")
+    assert done.returncode in (1, 2)
+    assert sentence in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_processes_cannot_train_one_run(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    code = (
+        "import sys\n"
+        "from node_transfer.training.run_directory import RunDirectory\n"
+        f"with RunDirectory({str(run.path)!r}).locked():\n"
+        "    print('held', flush=True); sys.stdin.read()\n"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=PROJECT, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert other.stdout.readline() == "held\n"
+    with pytest.raises(UserError, match="Another process is training"), run.locked():
+        pass
+    other.send_signal(signal.SIGKILL)
+    other.wait()
+    with run.locked():
+        assert run.path.is_dir()
+    assert not run.path.exists()  # nothing came of it
+
+
+def wait_for(condition, seconds=600):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def results(folder):
+    """Everything that a sweep made but the seconds."""
+    found = {}
+    for name in ("table_1", "table_3", "stability", "controls"):
+        found[name] = (folder / "tables" / f"{name}.md").read_text()
+    for path in sorted(folder.glob("seed-*/*/history.csv")):
+        with path.open() as file:
+            rows = list(csv.DictReader(file))
+        key = str(path.relative_to(folder))
+        found[key] = [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+    return found
+
+
+@pytest.mark.slow
+def test_a_sweep_killed_at_any_point_ends_with_the_same_tables(tmp_path):
+    flags = ["--preset=quickstart", "--weights=none", "--seeds=0"]
+    whole = tmp_path / "whole"
+    assert reproduce(*flags, f"--output_dir={whole}").returncode == 0
+    killed = tmp_path / "killed"
+    seed = killed / "seed-0"
+    moments = [
+        lambda: (killed / "sweep.json").exists(),  # before the first epoch
+        lambda: len(RunDirectory(seed / "baseline").read_history()) >= 3,
+        lambda: (seed / "baseline" / "metrics.json").exists(),  # between two runs
+        lambda: (seed / "node_rk" / "checkpoint" / "epoch-00001.weights.h5").exists(),
+        lambda: (seed / "node_adjoint" / "config.json").exists(),
+        lambda: (killed / "tables").exists(),  # while the report is being written
+    ]
+    for moment in moments:
+        process = subprocess.Popen(
+            [sys.executable, "experiments/reproduce.py", *flags,
+             f"--output_dir={killed}"],
+            cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_for(moment)
+        process.kill()
+        process.wait()
+        time.sleep(1)
+        if sys.platform == "linux":  # the run's own process ends with the sweep's
+            assert not training_processes(killed)
+    assert reproduce(*flags, f"--output_dir={killed}").returncode == 0
+    assert results(killed) == results(whole)
+
+
+def training_processes(folder) -> list[str]:
+    """Command lines of running processes that name a folder."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                command = file.read().decode(errors="replace")
+        except OSError:
+            continue
+        if str(folder) in command:
+            found.append(command)
+    return found
