@@ -30,6 +30,11 @@ LINEUP = (
         "NODE-adjoint",
         "the trained baseline with the ODE block added, adjoint gradient, SGD",
     ),
+    Model(
+        "node_adjoint_low_rate",
+        "NODE-adjoint, rate 0.01",
+        "as NODE-adjoint, with a tenth of odenet_mnist's learning rate",
+    ),
     Model("node_rk_cold", "NODE-RK, cold", "as NODE-RK, without the warm start"),
     Model(
         "node_adjoint_cold",
@@ -67,6 +72,7 @@ COMPARISONS = (
     ("node_adjoint", "baseline"),
     ("node_rk", "more_adam"),
     ("node_adjoint", "more_sgd"),
+    ("node_adjoint_low_rate", "node_adjoint"),
     ("node_rk", "residual"),
     ("residual", "more_adam"),
     ("node_rk_cold", "baseline"),

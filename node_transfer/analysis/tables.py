@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import math
+from collections.abc import Callable
 
 from tabulate import tabulate
 
@@ -86,9 +87,13 @@ def table_1(sweep: Sweep) -> Table:
             ours = measures.accuracy(sweep, name, split)
             cells.append(
                 f"{mean_and_deviation(ours, scale=100, unit=' %')} | "
-                f"{100 * paper.TABLE_1[name][split]:.1f} %"
+                + _theirs(
+                    paper.TABLE_1,
+                    name,
+                    lambda row, split=split: f"{100 * row[split]:.1f} %",
+                )
             )
-        rows.append((paper.MODEL_NAMES[name], *cells))
+        rows.append((_paper_name(name), *cells))
     headers = ("Model Name", *(f"{label} accuracy" for label in SPLITS.values()))
     return Table(
         "table_1",
@@ -107,14 +112,16 @@ def table_2(sweep: Sweep) -> Table:
         epochs = {seed: run.epochs for seed, run in sweep.of(name).items()}
         seconds = measures.training_seconds(sweep, name)
         minutes = {seed: s / 60 for seed, s in seconds.items()}
-        their_epochs, their_hours = paper.TABLE_2[name]
+        per_epoch = measures.seconds_per_epoch(sweep, name)
+        cells = (
+            (_whole(epochs), lambda row: str(row[0])),
+            (mean_and_deviation(minutes, unit=" min"), lambda row: f"{row[1]:g} hours"),
+            (mean_and_deviation(per_epoch), lambda row: f"{3600 * row[1] / row[0]:.1f}"),
+        )
         rows.append(
             (
-                paper.MODEL_NAMES[name],
-                f"{_whole(epochs)} | {their_epochs}",
-                f"{mean_and_deviation(minutes, unit=' min')} | {their_hours:g} hours",
-                f"{mean_and_deviation(measures.seconds_per_epoch(sweep, name))} | "
-                f"{3600 * their_hours / their_epochs:.1f}",
+                _paper_name(name),
+                *(f"{ours} | {_theirs(paper.TABLE_2, name, f)}" for ours, f in cells),
             )
         )
     return Table(
@@ -131,9 +138,9 @@ def table_2(sweep: Sweep) -> Table:
 def table_3(sweep: Sweep) -> Table:
     """Tolerances, `ours | paper`."""
     rows = []
-    for name in PAPER_MODELS[1:]:
+    for name in _in_paper(sweep):
         runs = sweep.of(name)
-        if not runs:
+        if name == "baseline":
             continue
         theirs = paper.TABLE_3.get(name, (None, None))
         cells = []
@@ -142,7 +149,7 @@ def table_3(sweep: Sweep) -> Table:
             ours = ", ".join(f"{tolerance:.0e}" for tolerance in ours)
             their_text = "not said" if value is None else f"{value:.0e}"
             cells.append(f"{ours} (n={len(runs)}) | {their_text}")
-        rows.append((paper.MODEL_NAMES[name], *cells))
+        rows.append((_paper_name(name), *cells))
     return Table(
         "table_3",
         "Table III. Parameters set, ours | paper",
@@ -330,7 +337,17 @@ def _other_backbone(sweep: Sweep) -> str:
 
 
 def _in_paper(sweep: Sweep) -> list[str]:
-    return [name for name in PAPER_MODELS if sweep.of(name)]
+    """The paper's models that have runs, and the adjoint's with a better rate."""
+    return [n for n in (*PAPER_MODELS, "node_adjoint_low_rate") if sweep.of(n)]
+
+
+def _paper_name(name: str) -> str:
+    return paper.MODEL_NAMES.get(name, MODELS[name].label)
+
+
+def _theirs(table: dict, name: str, written: Callable) -> str:
+    """Returns what the paper's table has for a model, or `-`."""
+    return written(table[name]) if name in table else "-"
 
 
 def _run_numbers(run: Run):

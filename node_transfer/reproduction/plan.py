@@ -53,6 +53,7 @@ _RECIPES = {
     "baseline": (BASELINE, {}, False, "baseline"),
     "node_rk": (NODE_RK, {}, True, "rk"),
     "node_adjoint": (NODE_ADJOINT, {}, True, "adjoint"),
+    "node_adjoint_low_rate": (NODE_ADJOINT, {"learning_rate": 0.01}, True, "adjoint"),
     "node_rk_cold": (NODE_RK, {}, False, "rk"),
     "node_adjoint_cold": (NODE_ADJOINT, {}, False, "adjoint"),
     "more_adam": (BASELINE, {}, True, "rk"),

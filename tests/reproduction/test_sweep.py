@@ -123,7 +123,7 @@ def test_two_processes_cannot_train_one_run(tmp_path):
     assert not run.path.exists()  # nothing came of it
 
 
-def wait_for(condition, seconds=600):
+def wait_for(condition, seconds=1800):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
