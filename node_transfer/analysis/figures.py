@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from node_transfer.analysis import paper, style
+from node_transfer.analysis import measures, paper, style
 from node_transfer.analysis.lineup import MODELS, PAPER_MODELS
 from node_transfer.analysis.model_diagram import draw_model
 from node_transfer.analysis.runs import Sweep
@@ -95,26 +95,44 @@ def _paper_figure(sweep: Sweep, folder, number, name, curve, caption) -> Figure:
 
 
 def _validation_curves(sweep: Sweep, folder) -> Figure:
-    """All validation curves; a warm-started model goes on where the baseline ends."""
-    with style.figure(7.2, 4.2) as (fig, axes):
-        for name in sweep.names:
-            epochs, mean, spread = _band(sweep, name, "val_accuracy")
-            line = style.LINES[name]
-            axes.plot(epochs, mean, **line, label=MODELS[name].label)
-            if spread is not None:
-                axes.fill_between(
-                    epochs, *spread, color=line["color"], alpha=0.15, linewidth=0
+    """All validation curves, cold starts beside warm ones, each on its own scale."""
+    warm = [name for name in sweep.names if measures.starts_warm(sweep, name)]
+    cold = [name for name in sweep.names if name not in warm]
+    panels = [
+        (title, names)
+        for title, names in (
+            ("from the backbone's first weights", cold),
+            ("from the trained baseline", warm),
+        )
+        if names
+    ]
+    with style.figure(4.2 * len(panels), 4.4, columns=len(panels)) as (fig, axes):
+        for panel, (title, names) in zip(np.atleast_1d(axes), panels, strict=True):
+            for name in names:
+                epochs, mean, spread = _band(sweep, name, "val_accuracy")
+                line = style.LINES[name]
+                panel.plot(epochs, mean, **line, label=MODELS[name].label)
+                if spread is not None:
+                    panel.fill_between(
+                        epochs, *spread, color=line["color"], alpha=0.15, linewidth=0
+                    )
+            if title.endswith("baseline") and sweep.of("baseline"):
+                best = measures.best_validation(sweep, "baseline").values()
+                panel.axhline(
+                    np.mean(list(best)), color="black", linewidth=0.8, linestyle=":"
                 )
-        _label(axes, "val_accuracy")
-        axes.set_xlabel("epochs of its own")
-        axes.legend(ncols=2)
+            _label(panel, "val_accuracy")
+            panel.set_title(title, fontsize=9)
+            panel.set_xlabel("epochs of its own")
+        fig.legend(loc="outside lower center", ncols=3, fontsize=8)
         style.save(fig, Path(folder) / "validation_curves")
     return Figure(
         "validation_curves",
-        "Validation accuracy of all models against their own epochs; the band is from "
-        "the lowest to the highest seed.",
-        "Warm-started models start where the baseline ended; models from a cold start "
-        "rise with the baseline.",
+        "Validation accuracy of all models against their own epochs, mean over seeds; "
+        "the band is from the lowest to the highest seed, the dotted line the baseline's "
+        "best.",
+        "Left the models that start cold, right those that start from the trained "
+        "baseline.",
     )
 
 
@@ -122,7 +140,7 @@ def _nfe(sweep: Sweep, folder) -> Figure | None:
     names = [n for n in sweep.names if _solves(sweep, n)]
     if not names:
         return None
-    with style.figure(6.0, 3.6) as (fig, axes):
+    with style.figure(6.0, 4.4) as (fig, axes):
         for name in names:
             for column, fill in (("nfe_forward", "full"), ("nfe_backward", "none")):
                 epochs, mean, _ = _band(sweep, name, column)
@@ -137,7 +155,7 @@ def _nfe(sweep: Sweep, folder) -> Figure | None:
         axes.set_ylabel("evaluations of f a solve")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylim(bottom=0)
-        axes.legend(fontsize=8)
+        fig.legend(loc="outside lower center", ncols=2, fontsize=8)
         style.save(fig, Path(folder) / "nfe")
     return Figure(
         "nfe",
@@ -148,7 +166,7 @@ def _nfe(sweep: Sweep, folder) -> Figure | None:
 
 
 def _accuracy_against_seconds(sweep: Sweep, folder) -> Figure:
-    with style.figure(7.2, 4.2) as (fig, axes):
+    with style.figure(7.2, 4.6) as (fig, axes):
         for name in sweep.names:
             for i, (_, run) in enumerate(sorted(sweep.of(name).items())):
                 axes.plot(
@@ -162,7 +180,7 @@ def _accuracy_against_seconds(sweep: Sweep, folder) -> Figure:
         axes.set_xlabel("minutes of training of its own")
         axes.xaxis.set_major_locator(MaxNLocator())
         axes.set_xlim(left=0)
-        axes.legend(ncols=2)
+        fig.legend(loc="outside lower center", ncols=3, fontsize=8)
         style.save(fig, Path(folder) / "accuracy_against_seconds")
     return Figure(
         "accuracy_against_seconds",

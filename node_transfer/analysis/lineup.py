@@ -52,6 +52,12 @@ LINEUP = (
         "the trained baseline, trained on as NODE-adjoint is, without the block",
     ),
     Model(
+        "more_sgd_low_rate",
+        "More of the same (SGD, rate 0.01)",
+        "the trained baseline, trained on as NODE-adjoint, rate 0.01, is, without the "
+        "block",
+    ),
+    Model(
         "residual",
         "Residual block",
         "as NODE-RK, the ODE replaced by h + W2 tanh(W1 h + b1) + b2: one "
@@ -72,11 +78,13 @@ COMPARISONS = (
     ("node_adjoint", "baseline"),
     ("node_rk", "more_adam"),
     ("node_adjoint", "more_sgd"),
-    ("node_adjoint_low_rate", "node_adjoint"),
+    ("node_adjoint_low_rate", "baseline"),
+    ("node_adjoint_low_rate", "more_sgd_low_rate"),
     ("node_rk", "residual"),
     ("residual", "more_adam"),
     ("node_rk_cold", "baseline"),
     ("node_adjoint_cold", "baseline"),
     ("more_adam", "baseline"),
     ("more_sgd", "baseline"),
+    ("more_sgd_low_rate", "baseline"),
 )

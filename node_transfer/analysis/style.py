@@ -18,6 +18,7 @@ LINES = {
     "node_adjoint_cold": {"color": "#E69F00", "linestyle": ":", "marker": "v"},
     "more_adam": {"color": "#009E73", "linestyle": (0, (5, 1)), "marker": "P"},
     "more_sgd": {"color": "#999999", "linestyle": (0, (3, 1, 1, 1)), "marker": "X"},
+    "more_sgd_low_rate": {"color": "#666666", "linestyle": (0, (3, 1)), "marker": "x"},
     "residual": {"color": "#CC79A7", "linestyle": (0, (1, 1)), "marker": "*"},
 }
 
@@ -41,10 +42,13 @@ SETTINGS = {
 
 
 @contextlib.contextmanager
-def figure(width: float = 4.5, height: float = 3.0):
-    """Yields `(figure, axes)` in the house style, in inches, and closes it."""
+def figure(width: float = 4.5, height: float = 3.0, columns: int = 1):
+    """Yields `(figure, axes)` in the house style, in inches, and closes it.
+
+    With several columns `axes` is an array of them.
+    """
     with plt.rc_context(SETTINGS):
-        fig, axes = plt.subplots(figsize=(width, height))
+        fig, axes = plt.subplots(1, columns, figsize=(width, height))
         try:
             yield fig, axes
         finally:

@@ -41,7 +41,14 @@ def test_the_presets_keep_the_papers_ratios_of_epochs():
     assert [20 * e for e in PRESETS["cpu"].epochs] == list(PRESETS["paper"].epochs)
 
 
-@pytest.mark.parametrize(("left", "right"), [*CONTROLS.items(), ("node_rk", "residual")])
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        *CONTROLS.items(),
+        ("node_adjoint_low_rate", "more_sgd_low_rate"),
+        ("node_rk", "residual"),
+    ],
+)
 def test_a_control_differs_in_the_block_alone(left, right):
     runs = by_model()
     one, other = (dataclasses.asdict(runs[name].config) for name in (left, right))
