@@ -24,7 +24,7 @@ setup(
         "jinja2>=3.1",  # the template of the report
         "scipy>=1.15",  # the bootstrap of the paired differences
         "tqdm>=4.66",  # the progress bar of a sweep
-        "filelock>=3.16",  # keeps two processes out of one run directory
+        "filelock>=4.0",  # keeps two processes out of one run directory
         "absl-py>=2.1",  # command-line flags
         "numpy>=1.26",  # arrays
     ],

@@ -11,12 +11,11 @@ absl_flags.DEFINE_list("runs", None, "Run directories, with commas.", required=T
 
 
 def main():
-    from node_transfer.analysis import runs, tables
+    from node_transfer.analysis import paper_tables, provenance, runs
 
     sweep = runs.gather(absl_flags.FLAGS.runs)
-    print(tables.table_1(sweep).text())
-    print(f"Ours:\n{tables.provenance(sweep.all_runs)}")
-    print("The paper's: EfficientNetB0, ImageNet weights; CIFAR-10, 200/100/160 epochs.")
+    print(paper_tables.table_1(sweep).text())
+    print("\n".join(provenance.sources(sweep.all_runs)))
 
 
 if __name__ == "__main__":

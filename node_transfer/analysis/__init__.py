@@ -1,1 +1,4 @@
-"""Tables from run directories alone. Imports neither TensorFlow nor training."""
+"""Tables, figures, verdict and report from run directories alone.
+
+Imports neither TensorFlow nor training.
+"""

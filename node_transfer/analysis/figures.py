@@ -76,7 +76,7 @@ def _paper_figure(sweep: Sweep, folder, number, name, curve, caption) -> Figure:
                 run.history["epoch"],
                 values,
                 **(line | {"color": "#888888", "linewidth": 0.9} if many else line),
-                label=f"seed {seed}",
+                label="one seed" if seed == min(sweep.of(name)) else None,
             )
         epochs, mean, _ = _band(sweep, name, curve)
         if len(sweep.of(name)) > 1:
@@ -129,10 +129,9 @@ def _validation_curves(sweep: Sweep, folder) -> Figure:
     return Figure(
         "validation_curves",
         "Validation accuracy of all models against their own epochs, mean over seeds; "
-        "the band is from the lowest to the highest seed, the dotted line the baseline's "
-        "best.",
-        "Left the models that start cold, right those that start from the trained "
-        "baseline.",
+        "the band is from the lowest to the highest seed, the dotted line, if any, the "
+        "baseline's best.",
+        "Mean over seeds: " + _from_to(sweep, sweep.names, "val_accuracy"),
     )
 
 
@@ -161,7 +160,7 @@ def _nfe(sweep: Sweep, folder) -> Figure | None:
         "nfe",
         "Evaluations of f a solve (NFE) against epochs, mean over seeds; filled markers "
         "forward, hollow ones backward.",
-        "The evaluations grow as the block learns.",
+        "Forward: " + _from_to(sweep, names, "nfe_forward"),
     )
 
 
@@ -186,8 +185,17 @@ def _accuracy_against_seconds(sweep: Sweep, folder) -> Figure:
         "accuracy_against_seconds",
         "Validation accuracy against the time of training, every run; the time of a warm "
         "start is not counted.",
-        "A line a run, from its first epoch to its last.",
+        "A line a run. Mean over seeds: " + _from_to(sweep, sweep.names, "val_accuracy"),
     )
+
+
+def _from_to(sweep: Sweep, names: list[str], column: str) -> str:
+    """Says where the mean curves begin and end, for those who cannot see them."""
+    ends = []
+    for name in names:
+        _, mean, _ = _band(sweep, name, column)
+        ends.append(f"{MODELS[name].label} from {mean[0]:.3g} to {mean[-1]:.3g}")
+    return "; ".join(ends) + "."
 
 
 def _common_limits(sweep: Sweep, curve: str) -> tuple[float, float]:
@@ -199,6 +207,8 @@ def _common_limits(sweep: Sweep, curve: str) -> tuple[float, float]:
         for value in run.history[curve]
         if np.isfinite(value)
     ]
+    if not values:
+        return 0.0, 1.0
     low, high = min(values), max(values)
     margin = 0.05 * (high - low) or 0.01
     return low - margin, high + margin

@@ -1,7 +1,5 @@
 """How numbers are written."""
 
-import math
-
 import numpy as np
 
 from node_transfer.analysis.paired import Difference
@@ -16,6 +14,9 @@ def mean_and_deviation(
 ) -> str:
     """Returns `mean ± sample standard deviation unit (n=...)`; one run has no ±.
 
+    Values that are not finite are left out, and `(in 2 of 3)` says so; `-` where none is
+    finite.
+
     Args:
         values: A seed to a value.
         scale: Factor before writing, such as 100 for percent.
@@ -23,13 +24,16 @@ def mean_and_deviation(
         unit: Written after the number, with its own space.
         count: Whether to write the number of runs.
     """
-    if not values:
+    x = scale * np.array([value for value in values.values() if np.isfinite(value)])
+    if not len(x):
         return "-"
-    x = scale * np.array(list(values.values()), float)
     text = number(x.mean(), digits)
     if len(x) > 1:
         text += f" ± {number(x.std(ddof=1), digits)}"
-    return f"{text}{unit} (n={len(x)})" if count else text + unit
+    text += unit
+    if len(x) < len(values):
+        return f"{text} (in {len(x)} of {len(values)})"
+    return f"{text} (n={len(x)})" if count else text
 
 
 def difference(d: Difference | None, scale: float = 1, digits: int = 1) -> str:
@@ -48,7 +52,5 @@ def difference(d: Difference | None, scale: float = 1, digits: int = 1) -> str:
 
 def number(value: float, digits: int) -> str:
     """Returns a fixed number of decimals, without the sign of a zero."""
-    if math.isnan(value):
-        return "-"
     text = f"{value:.{digits}f}"
     return text.lstrip("-") if float(text) == 0 else text

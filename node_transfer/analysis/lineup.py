@@ -72,7 +72,7 @@ NODE_MODELS = ("node_rk", "node_adjoint")
 # What the block adds: each warm-started model against its own start trained on.
 CONTROLS = {"node_rk": "more_adam", "node_adjoint": "more_sgd"}
 
-# Left minus right; both share the seed, and the epochs are those of each.
+# Left minus right; both share the seed.
 COMPARISONS = (
     ("node_rk", "baseline"),
     ("node_adjoint", "baseline"),

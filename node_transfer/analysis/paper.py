@@ -4,6 +4,8 @@ Rajath, Aithal & Natarajan, Transfer Learning using Neural Ordinary Differential
 Equations, tables I to III and the captions of figures 1 to 12.
 """
 
+SOURCE = "EfficientNetB0, ImageNet weights; CIFAR-10, its size not said"
+
 MODEL_NAMES = {
     "baseline": "EfficientNetB0",
     "node_rk": "Proposed Model(RK)",

@@ -5,10 +5,18 @@ from pathlib import Path
 
 import jinja2
 
-from node_transfer.analysis import figures, stability, tables, verdict
+from node_transfer.analysis import (
+    control_tables,
+    figures,
+    paper_tables,
+    provenance,
+    stability,
+    verdict,
+)
 from node_transfer.analysis.lineup import MODELS
-from node_transfer.analysis.runs import Sweep, read_sweep
-from node_transfer.analysis.tables import Table
+from node_transfer.analysis.numbers import numbers_csv
+from node_transfer.analysis.runs import Run, Sweep, read_sweep
+from node_transfer.analysis.table import Table
 from node_transfer.errors import UserError
 
 TABLES, FIGURES, NUMBERS, VERDICT, REPORT = (
@@ -36,7 +44,7 @@ def write_report(folder) -> str:
     """
     sweep = read_sweep(folder)
     findings = verdict.verdict(sweep)
-    made = tables.all_tables(sweep)
+    made = all_tables(sweep)
     root = Path(folder)
     try:
         (root / TABLES).mkdir(exist_ok=True)
@@ -47,7 +55,7 @@ def write_report(folder) -> str:
             (root / TABLES / f"{table.name}.csv").write_text(
                 table.csv(), encoding="utf-8"
             )
-        (root / NUMBERS).write_text(tables.numbers(sweep), encoding="utf-8")
+        (root / NUMBERS).write_text(numbers_csv(sweep), encoding="utf-8")
         sentences = [finding.sentence for finding in findings]
         (root / VERDICT).write_text("\n\n".join(sentences) + "\n", encoding="utf-8")
         drawn = figures.draw_figures(sweep, root / FIGURES)
@@ -62,6 +70,19 @@ def write_report(folder) -> str:
     parts = [table.text() for table in made]
     parts += [*sentences, "", f"Report: {root / REPORT}"]
     return "\n".join(parts)
+
+
+def all_tables(sweep: Sweep) -> list[Table]:
+    """Returns every table that the runs of a sweep can fill."""
+    return [
+        paper_tables.table_1(sweep),
+        paper_tables.table_2(sweep),
+        paper_tables.table_3(sweep),
+        control_tables.stability_table(sweep),
+        control_tables.stability_differences_table(sweep),
+        control_tables.epochs_table(sweep),
+        control_tables.controls_table(sweep),
+    ]
 
 
 def _html(sweep: Sweep, findings, made: list[Table], drawn, folder: Path) -> str:
@@ -81,14 +102,13 @@ def _html(sweep: Sweep, findings, made: list[Table], drawn, folder: Path) -> str
         models=[MODELS[name] for name in sweep.names],
         statistics=stability.STATISTICS,
         seeds=sweep.seeds,
-        command=record.get("command"),
         note=record.get("note"),
+        sweeps=record.get("commands", []),
         commands=[entry["command"] for entry in record["runs"]],
-        failed=[entry for entry in record["runs"] if "failed" in entry],
-        unfinished=sweep.unfinished,
-        runs=[_provenance(run) for run in sweep.all_runs],
-        sources=tables.provenance(sweep.all_runs).splitlines(),
-        versions=_versions(sweep),
+        missing=_missing(sweep),
+        runs=[_record(run) for run in sweep.all_runs],
+        sources=provenance.sources(sweep.all_runs),
+        versions=provenance.versions(sweep),
     )
 
 
@@ -97,24 +117,22 @@ def _data_uri(path: Path) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
-def _provenance(run) -> dict[str, str]:
-    config, experiment = run.config, run.config["experiment"]
-    device = config["device"]
-    gpus = ", ".join(device["gpus"])
+def _missing(sweep: Sweep) -> dict[str, str]:
+    """Returns the runs that are not finished, each with the reason."""
+    missing = dict.fromkeys(sweep.unfinished, "not finished")
+    for entry in sweep.record["runs"]:
+        if entry["seed"] not in sweep.of(entry["model"]):
+            path = f"seed-{entry['seed']}/{entry['model']}"
+            missing[path] = entry.get("failed", missing.get(path, "not begun"))
+    return missing
+
+
+def _record(run: Run) -> dict[str, str]:
     return {
         "path": run.path,
-        "data": f"{config['data']['name']}, {config['data']['version']}",
-        "weights": tables.weights_of(run),
-        "seed": str(experiment["seed"]),
-        "device": gpus or f"CPU {device['cpu']}, {device['cpu_threads']} threads",
+        "data": f"{run.config['data']['name']}, {run.config['data']['version']}",
+        "weights": provenance.weights(run),
+        "seed": str(run.config["experiment"]["seed"]),
+        "device": provenance.devices(run),
         "test": f"{run.metrics['test']['accuracy']:.4f}",
     }
-
-
-def _versions(sweep: Sweep) -> list[str]:
-    """Returns `package version`, with every version that a run had."""
-    versions = {}
-    for run in sweep.all_runs:
-        for package, version in run.config["versions"].items():
-            versions.setdefault(package, set()).add(version)
-    return [f"{name} {', '.join(sorted(found))}" for name, found in versions.items()]

@@ -6,9 +6,13 @@ import json
 from pathlib import Path
 
 from node_transfer.analysis.lineup import MODELS
+from node_transfer.analysis.stability import CURVES
 from node_transfer.errors import UserError
 
 SWEEP_RECORD = "sweep.json"  # what the sweep was asked for, and which runs failed
+NEEDED = ("epoch", "seconds", *CURVES)  # columns of a history
+# Fields of a config that may differ between the runs of one model.
+FREE = ("seed", "init_from", "data_dir", "output_dir", "overwrite", "strategy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Sweep:
     Attributes:
         runs: A name of `LINEUP` to a seed to the run.
         record: `sweep.json`, see `read_record`.
-        unfinished: Paths of runs that have not come to their end.
+        unfinished: Paths of runs that have not come to their end, from the folder on.
     """
 
     runs: dict[str, dict[int, Run]]
@@ -74,9 +78,12 @@ def read_run(path) -> Run:
     """
     folder = Path(path)
     contents = []
-    for name, key in (("config.json", "experiment"), ("metrics.json", "test")):
+    for name, keys in (
+        ("config.json", ("experiment", "versions", "device", "data", "weights")),
+        ("metrics.json", ("train", "validation", "test", "seconds")),
+    ):
         content = _read_json(folder / name)
-        if key not in content:
+        if any(key not in content for key in keys):
             raise UserError(
                 f"{str(path)!r} has no readable {name}: pass the directory of a finished "
                 "run."
@@ -103,32 +110,51 @@ def read_sweep(folder) -> Sweep:
             )
             runs.setdefault(path.name, {})[int(seed)] = run
         else:
-            unfinished.append(path.as_posix())
+            unfinished.append(f"{path.parent.name}/{path.name}")
     if not runs:
         raise UserError(
             f"{str(folder)!r} has no finished run (FOLDER/seed-0/baseline and so on): "
             "pass the --output_dir of a sweep, or leave --report_only out to train."
         )
+    for of_model in runs.values():
+        _check_alike(list(of_model.values()))
     return Sweep(runs, read_record(folder), tuple(unfinished))
 
 
+def _check_alike(runs: list[Run]) -> None:
+    """Raises `UserError` where runs of one model differ in more than the seed."""
+    first = runs[0].config["experiment"]
+    for run in runs[1:]:
+        for name, value in run.config["experiment"].items():
+            if name not in FREE and first.get(name) != value:
+                raise UserError(
+                    f"{runs[0].path!r} has {name} = {first.get(name)!r} and {run.path!r} "
+                    f"{value!r}, so they cannot be averaged: keep them in two folders."
+                )
+
+
 def gather(paths) -> Sweep:
-    """Reads finished runs wherever they are, each under its experiment and its seed.
+    """Reads finished runs wherever they are.
+
+    A run is the model that its folder is named after, or its experiment's.
 
     Raises:
-        UserError: A folder is no finished run, or two are of one experiment and seed.
+        UserError: A folder is no finished run, or two are of one model and seed.
     """
     runs = {}
     for path in paths:
         run = read_run(path)
-        experiment = run.config["experiment"]
-        of_model = runs.setdefault(experiment["experiment"], {})
-        if experiment["seed"] in of_model:
+        seed, folder = run.config["experiment"]["seed"], Path(path).name
+        name = folder if folder in MODELS else run.config["experiment"]["experiment"]
+        of_model = runs.setdefault(name, {})
+        if seed in of_model:
             raise UserError(
-                f"{of_model[experiment['seed']].path!r} and {run.path!r} are both "
-                f"{experiment['experiment']} with seed {experiment['seed']}: pass one."
+                f"{of_model[seed].path!r} and {run.path!r} are both {name} with seed "
+                f"{seed}: pass one."
             )
-        of_model[experiment["seed"]] = run
+        of_model[seed] = run
+    for of_model in runs.values():
+        _check_alike(list(of_model.values()))
     return Sweep(runs, {"runs": []})
 
 
@@ -152,7 +178,9 @@ def _read_history(path: Path) -> dict[str, list[float]]:
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
         history = {name: [float(row[name]) for row in rows] for name in rows[0]}
-        history["epoch"], history["seconds"], history["val_accuracy"]  # noqa: B018
+        missing = [name for name in NEEDED if name not in history]
+        if missing:
+            raise KeyError(f"no column {missing[0]}")
         return history
     except (OSError, ValueError, TypeError, IndexError, KeyError) as error:
         raise UserError(

@@ -11,6 +11,7 @@ import numpy as np
 
 WINDOW = 5  # epochs of the running median
 ONE_POINT = 0.01  # of accuracy, and as many nats of a loss
+ROUNDING = 1e-6  # so that exactly one point, in float32, is not more than one
 
 CURVES = {
     "val_accuracy": "Validation accuracy",
@@ -28,24 +29,26 @@ def mean_absolute_change(values: Sequence[float]) -> float:
     """Returns the mean of |x_t - x_(t-1)| over t = 2 ... n; NaN for one epoch."""
     if len(values) < 2:
         return float("nan")
-    return float(np.mean(np.abs(np.diff(values))))
+    with np.errstate(invalid="ignore"):
+        return float(np.mean(np.abs(np.diff(values))))
 
 
 def deviation_from_running_median(values: Sequence[float]) -> float:
     """Returns the root mean square of x_t - median(x_(t-2) ... x_(t+2)), t = 2 ... n-1.
 
     It is what is left of a curve when its trend is taken off, which the mean absolute
-    change includes: 0 for a straight line. The window is x_1 ... x_3 for t = 2 and
-    x_(n-2) ... x_n for t = n - 1. NaN for fewer than three epochs.
+    change includes: 0 for a curve that only rises or only falls. The window is x_1 ...
+    x_3 for t = 2 and x_(n-2) ... x_n for t = n - 1. NaN for fewer than three epochs.
     """
     x = np.asarray(values, float)
-    if len(x) < 3:
+    if len(x) < 3 or not np.all(np.isfinite(x)):
         return float("nan")
     deviations = []
     for t in range(1, len(x) - 1):
         half = min(WINDOW // 2, t, len(x) - 1 - t)
         deviations.append(x[t] - np.median(x[t - half : t + half + 1]))
-    return float(np.sqrt(np.mean(np.square(deviations))))
+    with np.errstate(invalid="ignore"):
+        return float(np.sqrt(np.mean(np.square(deviations))))
 
 
 def deepest_setback(values: Sequence[float], loss: bool = False) -> float:
@@ -54,13 +57,19 @@ def deepest_setback(values: Sequence[float], loss: bool = False) -> float:
     For a loss it is x_t - (least of x_1 ... x_t).
     """
     x = np.asarray(values, float) * (-1 if loss else 1)
-    return float(np.max(np.maximum.accumulate(x) - x))
+    with np.errstate(invalid="ignore"):
+        return float(np.max(np.maximum.accumulate(x) - x))
 
 
-def setbacks_over_one_point(values: Sequence[float], loss: bool = False) -> int:
-    """Returns the number of t with x_(t-1) - x_t > 0.01; for a loss x_t - x_(t-1)."""
+def setbacks_over_one_point(values: Sequence[float], loss: bool = False) -> float:
+    """Returns the number of t with x_(t-1) - x_t > 0.01; for a loss x_t - x_(t-1).
+
+    NaN for a curve that has values that are not finite, as the other statistics are.
+    """
+    if not np.all(np.isfinite(values)):
+        return float("nan")
     change = np.diff(np.asarray(values, float)) * (-1 if loss else 1)
-    return int(np.sum(change < -ONE_POINT))
+    return float(np.sum(change < -(ONE_POINT + ROUNDING)))
 
 
 @dataclasses.dataclass(frozen=True)

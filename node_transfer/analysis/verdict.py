@@ -4,12 +4,13 @@ The claim has two parts: the block reaches the baseline's accuracy in *fewer epo
 makes the curves *steadier*. Each is tested as the paper tests it, a warm-started model
 against the baseline; then against the warm start alone, trained on without the block.
 
-Steadiness is the deviation of validation accuracy around its running median: a curve
-that only rises has none, whereas the mean absolute change counts the climb as well, and
+Steadiness is the deviation of validation accuracy and loss around their running medians:
+a monotone curve has none, whereas the mean absolute change counts the climb as well, and
 the baseline's curve has the longest climb.
 """
 
 import dataclasses
+import functools
 import math
 
 from node_transfer.analysis import measures
@@ -17,20 +18,22 @@ from node_transfer.analysis.formats import difference, mean_and_deviation
 from node_transfer.analysis.lineup import CONTROLS, MODELS, NODE_MODELS
 from node_transfer.analysis.paired import Difference
 from node_transfer.analysis.runs import Sweep
-from node_transfer.analysis.stability import deviation_from_running_median
+from node_transfer.analysis.stability import CURVES, STATISTICS, is_loss
 
 HOLDS, FAILS, UNTOLD, IN_PART = "holds", "fails", "cannot be told", "holds in part"
-MIN_SEEDS = 3  # two seeds with equal differences would make an interval of no width
+MIN_SEEDS = 3  # of two, the interval is as good as unbounded
+AROUND_MEDIAN = next(s for s in STATISTICS if s.name == "deviation_from_running_median")
 
 RULE = (
     "The rule: a difference between two models, in epochs to reach the baseline's best "
-    "validation accuracy of the same seed or in the standard deviation of validation "
-    "accuracy around its running median, paired by the seed, holds where its 95 % "
-    "bootstrap interval lies below 0 or the rival alone never reaches the accuracy; it "
-    "fails where the interval lies at or above 0 or the model itself never reaches it; "
-    f"anything else, and fewer than {MIN_SEEDS} seeds always, cannot be told. A sentence "
-    "of several parts holds or fails where all its parts do, and holds in part where "
-    "some do."
+    "validation accuracy of the same seed or in the standard deviation of a validation "
+    "curve around its running median, paired by the seed, holds where its 95 % bootstrap "
+    "interval, widened for few seeds, lies below 0, or where the model always reaches "
+    "that accuracy and its rival never does; it fails where the interval lies at or "
+    "above 0 (of epochs, which are counted to within a half, at or above -0.5), or where "
+    "the rival always reaches it and the model never does; anything else, and fewer than "
+    f"{MIN_SEEDS} seeds always, cannot be told. A sentence of several parts holds or "
+    "fails where all its parts do, and holds in part where some do."
 )
 
 
@@ -41,45 +44,59 @@ class Finding:
     Attributes:
         claim: What was claimed.
         outcome: `HOLDS`, `FAILS`, `UNTOLD`, or `IN_PART`.
-        rest: What follows claim and outcome in the sentence: the numbers.
+        basis: How many seeds it rests on, and what was compared.
+        parts: One clause for each comparison, its own outcome in it.
     """
 
     claim: str
     outcome: str
-    rest: str
+    basis: str
+    parts: tuple[str, ...]
 
     @property
     def sentence(self) -> str:
         """The whole sentence."""
-        return f"{self.claim}: {self.outcome}{self.rest}"
+        parts = "; ".join(self.parts)
+        return f"{self.claim}: {self.outcome} {self.basis}{': ' if parts else ''}{parts}."
 
 
 def verdict(sweep: Sweep) -> list[Finding]:
     """Returns three findings: fewer epochs, steadier curves, the block's own doing."""
-    against_baseline = dict.fromkeys(NODE_MODELS, "baseline")
-    added = "With the block added to the trained baseline, whose epochs are not counted"
-    without = "Beside the baseline trained on for as long without the block"
+    baseline = dict.fromkeys(NODE_MODELS, "baseline")
+    accuracy = functools.partial(_steadier, curve="val_accuracy")
+    loss = functools.partial(_steadier, curve="val_loss")
+    added = "with the block added to the trained baseline"
     return [
-        _finding(sweep, "Fewer epochs", added, [(_sooner, against_baseline)]),
         _finding(
-            sweep, "Steadier curves", added.split(",")[0], [(_steadier, against_baseline)]
+            sweep,
+            "Fewer epochs",
+            f"{added}, whose epochs are not counted",
+            [(_sooner, baseline)],
+        ),
+        _finding(
+            sweep, "Steadier curves", added, [(accuracy, baseline), (loss, baseline)]
         ),
         _finding(
             sweep,
             "The block's own doing",
-            without,
-            [(_sooner, CONTROLS), (_steadier, CONTROLS)],
+            "beside the baseline trained on for as long without the block",
+            [(_sooner, CONTROLS), (accuracy, CONTROLS), (loss, CONTROLS)],
         ),
     ]
 
 
-def decide(d: Difference | None) -> str:
-    """Applies the rule to a difference; `None` stands for one that cannot be had."""
+def decide(d: Difference | None, resolution: float = 0) -> str:
+    """Applies the rule to a difference; `None` stands for one that cannot be had.
+
+    Args:
+        d: The difference.
+        resolution: That of `paired_difference`; equal counts are no gain.
+    """
     if d is None or d.n < MIN_SEEDS:
         return UNTOLD
     if d.high < 0:
         return HOLDS
-    return FAILS if d.low >= 0 else UNTOLD
+    return FAILS if d.low >= -resolution / 2 else UNTOLD
 
 
 def combine(outcomes: list[str]) -> str:
@@ -90,69 +107,82 @@ def combine(outcomes: list[str]) -> str:
     return UNTOLD if not kinds or HOLDS not in kinds else IN_PART
 
 
-def _finding(sweep: Sweep, claim: str, opening: str, tests) -> Finding:
+def _finding(sweep: Sweep, claim: str, compared: str, tests) -> Finding:
     """Makes one finding of several tests, each with the pairs that it is made on."""
-    outcomes, clauses, seeds = [], [], []
-    for test, rivals in tests:
-        for name, rival in rivals.items():
-            shared = sweep.of(name).keys() & sweep.of(rival).keys()
-            if shared:
-                outcome, clause = test(sweep, name, rival)
-                outcomes.append(outcome)
-                clauses.append(clause)
-                seeds.append(len(shared))
-    if not clauses:
-        return Finding(claim, UNTOLD, ", since no run tests it.")
-    rest = f" {_over(seeds)}. {opening}, {'; '.join(clauses)}."
-    return Finding(claim, combine(outcomes), rest)
+    pairs = [(t, name, rival) for t, rivals in tests for name, rival in rivals.items()]
+    seeds = {
+        (name, rival): measures.shared_seeds(sweep, name, rival)
+        for _, name, rival in pairs
+    }
+    if not any(seeds.values()):
+        return Finding(claim, UNTOLD, "since no run tests it", ())
+    outcomes, parts = [], []
+    for test, name, rival in pairs:
+        shared = seeds[name, rival]
+        if shared:
+            outcome, part = test(sweep, name, rival, shared)
+        else:
+            outcome = UNTOLD
+            part = f"{MODELS[name].label} and {_named(rival)} have no seed in common"
+        outcomes.append(outcome)
+        if part not in parts:
+            parts.append(part)
+    counts = [len(shared) for shared in seeds.values() if shared]
+    return Finding(claim, combine(outcomes), f"{_over(counts)}, {compared}", tuple(parts))
 
 
-def _over(seeds: list[int]) -> str:
+def _over(counts: list[int]) -> str:
     """Says how many runs of each model a finding rests on."""
-    few, many = min(seeds), max(seeds)
+    few, many = min(counts), max(counts)
     if many == 1:
         return "from one run of each model"
     return f"over {many} seeds" if few == many else f"over {few} to {many} seeds"
 
 
-def _sooner(sweep: Sweep, name: str, rival: str) -> tuple[str, str]:
+def _sooner(sweep: Sweep, name: str, rival: str, seeds: list[int]) -> tuple[str, str]:
     """Tests whether a model reaches the baseline's best accuracy before its rival."""
-    ours = measures.epochs_to_target(sweep, name)
-    theirs = measures.epochs_to_target(sweep, rival)
-    d = measures.epochs_difference(sweep, name, rival)
-    outcome = decide(d)
-    shared = ours.keys() & theirs.keys()
-    if d is None and len(shared) >= MIN_SEEDS:
-        if _all_reach(ours, shared) and not _any_reaches(theirs, shared):
-            outcome = HOLDS
-        if _all_reach(theirs, shared) and not _any_reaches(ours, shared):
-            outcome = FAILS
-    clause = (
-        f"{MODELS[name].label} reached the baseline's best validation accuracy "
-        f"{_after(ours)}, {_named(rival)} {_after(theirs)}"
-    )
-    return outcome, f"{clause} ({_judged(d, outcome)})"
-
-
-def _steadier(sweep: Sweep, name: str, rival: str) -> tuple[str, str]:
-    """Tests whether a model's validation accuracy strays less than its rival's."""
     ours, theirs = (
-        mean_and_deviation(
-            measures.validation_statistic(sweep, model, deviation_from_running_median),
-            scale=100,
-            digits=2,
-            count=False,
-        )
+        _shared(measures.epochs_to_target(sweep, model), seeds) for model in (name, rival)
+    )
+    d = measures.epochs_difference(sweep, name, rival)
+    outcome = decide(d, resolution=1)
+    if d is None and len(seeds) >= MIN_SEEDS:
+        if _all(math.isfinite, ours) and _all(math.isinf, theirs):
+            outcome = HOLDS
+        if _all(math.isfinite, theirs) and _all(math.isinf, ours):
+            outcome = FAILS
+    return outcome, (
+        f"{MODELS[name].label} reached the baseline's best validation accuracy "
+        f"{_after(ours)}, {_named(rival)} {_after(theirs)} ({_judged(d, outcome)})"
+    )
+
+
+def _steadier(
+    sweep: Sweep, name: str, rival: str, seeds: list[int], curve: str
+) -> tuple[str, str]:
+    """Tests whether a validation curve of a model strays less than its rival's."""
+    scale, digits, unit = (1, 3, "nats") if is_loss(curve) else (100, 2, "points")
+    ours, theirs = (
+        _shared(measures.curve_statistic(sweep, model, AROUND_MEDIAN, curve), seeds)
         for model in (name, rival)
     )
-    d = measures.validation_statistic_difference(
-        sweep, name, rival, deviation_from_running_median
+    if not any(math.isfinite(value) for value in (*ours.values(), *theirs.values())):
+        return UNTOLD, f"{MODELS[name].label} has too few epochs to stray ({UNTOLD})"
+    d = measures.curve_difference(sweep, name, rival, AROUND_MEDIAN, curve)
+    outcome = decide(d)
+    ours, theirs = (
+        mean_and_deviation(values, scale, digits, count=False)
+        for values in (ours, theirs)
     )
-    clause = (
-        f"the validation accuracy of {MODELS[name].label} strayed {ours} points from its "
-        f"running median, that of {_named(rival)} {theirs}"
+    return outcome, (
+        f"the {CURVES[curve].lower()} of {MODELS[name].label} strayed {ours} {unit} from "
+        f"its running median, that of {_named(rival)} {theirs} "
+        f"({_judged(d, outcome, scale=scale, digits=digits)})"
     )
-    return decide(d), f"{clause} ({_judged(d, decide(d), scale=100, digits=2)})"
+
+
+def _shared(values: dict[int, float], seeds: list[int]) -> dict[int, float]:
+    return {seed: values.get(seed, math.nan) for seed in seeds}
 
 
 def _judged(d: Difference | None, outcome: str, **written) -> str:
@@ -164,19 +194,11 @@ def _named(rival: str) -> str:
     return "the baseline" if rival == "baseline" else MODELS[rival].label
 
 
-def _all_reach(epochs: dict[int, float], seeds) -> bool:
-    return all(math.isfinite(epochs[seed]) for seed in seeds)
-
-
-def _any_reaches(epochs: dict[int, float], seeds) -> bool:
-    return any(math.isfinite(epochs[seed]) for seed in seeds)
+def _all(test, values: dict[int, float]) -> bool:
+    return all(map(test, values.values()))
 
 
 def _after(epochs: dict[int, float]) -> str:
-    reached = {s: e for s, e in epochs.items() if math.isfinite(e)}
-    if not reached:
+    if not any(map(math.isfinite, epochs.values())):
         return "in no run"
-    words = f"after {mean_and_deviation(reached, digits=1, count=False)} epochs"
-    if len(reached) < len(epochs):
-        words += f", in {len(reached)} of {len(epochs)} runs"
-    return words
+    return f"after {mean_and_deviation(epochs, count=False, unit=' epochs')}"

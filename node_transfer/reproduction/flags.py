@@ -79,7 +79,7 @@ def sweep_from_flags() -> tuple[list[PlannedRun], str, dict]:
     runs = plan(FLAGS.preset, _seeds(), output_dir(), changes, FLAGS.models)
     given = [
         f"--{name}={','.join(value) if isinstance(value, list) else value}"
-        for name in ("preset", "seeds", "models", *PASSED_ON, "output_dir")
+        for name in ("preset", "seeds", "models", *PASSED_ON, "output_dir", "note")
         if (value := FLAGS[name].value)
         and value != FLAGS[name].default
         or name == "preset"
@@ -96,9 +96,8 @@ def check_failures(failures: dict[str, str]) -> None:
     """Raises `UserError` where runs failed, after everything else is done."""
     if failures:
         raise UserError(
-            f"{len(failures)} of the runs failed: "
-            + "; ".join(f"{title}: {reason}" for title, reason in failures.items())
-            + ". The same command tries them again."
+            f"{len(failures)} of the runs failed ({'; '.join(failures)}), for the "
+            "reasons above: the same command tries them again."
         )
 
 

@@ -73,13 +73,13 @@ class PlannedRun:
         model: Its name in the line-up.
         config: What to run.
         defaults: The experiment whose script runs it.
-        needs: The run directory that it starts from, or `None`.
+        start: The run that it starts from, or `None`.
     """
 
     model: str
     config: ExperimentConfig
     defaults: ExperimentConfig
-    needs: str | None
+    start: "PlannedRun | None" = None
 
     @property
     def seed(self) -> int:
@@ -152,6 +152,7 @@ def _planned(
     model: str, seed: int, preset: Preset, output_dir: str, changes: dict
 ) -> PlannedRun:
     defaults, own, warm, trains_as = _RECIPES[model]
+    start = _planned("baseline", seed, preset, output_dir, changes) if warm else None
     fields = {**preset.changes, **changes, **own}
     if trains_as == "adjoint":
         fields |= preset.adjoint_changes
@@ -163,13 +164,12 @@ def _planned(
         }
     folder = f"{output_dir.rstrip('/')}/seed-{seed}"
     epochs = dict(zip(("baseline", "rk", "adjoint"), preset.epochs, strict=True))
-    start = f"{folder}/baseline" if warm else None
     config = dataclasses.replace(
         defaults,
         **fields,
         epochs=epochs[trains_as],
         seed=seed,
-        init_from=start,
+        init_from=start.config.output_dir if start else None,
         output_dir=f"{folder}/{model}",
     )
     return PlannedRun(model, config, defaults, start)

@@ -4,6 +4,8 @@ Imports no TensorFlow.
 """
 
 import ctypes
+import dataclasses
+import functools
 import json
 import os
 import shlex
@@ -18,12 +20,12 @@ from tqdm import tqdm
 from node_transfer.analysis.runs import SWEEP_RECORD, read_record
 from node_transfer.errors import UserError
 from node_transfer.reproduction.plan import PlannedRun
+from node_transfer.training.config import DEFAULT_BACKBONE, DEFAULT_WEIGHTS
 from node_transfer.training.run_directory import RunDirectory
 
 PROJECT = Path(__file__).resolve().parents[2]
 POLL_SECONDS = 0.5
-# What a run fills in by itself where it is not given.
-RESOLVED = ("backbone", "weights", "image_size")
+STOP_SECONDS = 10
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
@@ -36,34 +38,36 @@ def run_sweep(runs: list[PlannedRun], output_dir: str, record: dict) -> dict[str
     Args:
         runs: The plan.
         output_dir: Folder of the sweep.
-        record: What `sweep.json` says beside the runs.
+        record: What `sweep.json` says beside the runs: `preset`, `command`, and `note`,
+            where `None` keeps that of an earlier sweep.
 
     Returns:
         The title of each run that failed to the reason.
 
     Raises:
-        UserError: A finished run of another experiment is in the way; nothing is run.
+        UserError: A finished run of another experiment is in the way, or another sweep
+            is at work in the folder; nothing is run.
     """
     for run in runs:
-        _check_finished(run)
+        for needed in (run, run.start):
+            if needed is not None:
+                _check_finished(needed)
     failures = {}
-    _write_record(output_dir, record, runs, failures)
-    with tqdm(
-        total=sum(run.config.epochs for run in runs),
-        initial=sum(map(_epochs_done, runs)),
-        unit="epoch",
-        dynamic_ncols=True,
-        mininterval=0.5 if sys.stderr.isatty() else 60,
-        smoothing=0.1,
-    ) as bar:
+    with RunDirectory(output_dir).locked(), _progress(runs) as bar:
+        _write_record(output_dir, record, runs, failures)
         for k, run in enumerate(runs, start=1):
             bar.set_description(f"Run {k} of {len(runs)}: {run.title}")
             if not RunDirectory(run.config.output_dir).finished:
-                reason = _make(run, bar)
+                try:
+                    reason = _make(run, bar)
+                except OSError as error:
+                    reason = f"{error.filename} cannot be used ({error.strerror})"
+                except UserError as error:
+                    reason = str(error)
                 if reason:
                     failures[run.title] = reason
                     bar.write(f"FAILED: {run.title}: {reason}", file=sys.stderr)
-                    _write_record(output_dir, record, runs, failures)
+                _write_record(output_dir, record, runs, failures)
             bar.write(f"Run {k} of {len(runs)}: {run.title}: {_result(run)}")
     return failures
 
@@ -73,54 +77,73 @@ def command(run: PlannedRun) -> str:
     return shlex.join(["python", *run.arguments])
 
 
+def _progress(runs: list[PlannedRun]) -> tqdm:
+    """Returns a bar over the epochs of all runs."""
+    return tqdm(
+        total=sum(run.config.epochs for run in runs),
+        initial=sum(map(_epochs_done, runs)),
+        unit="epoch",
+        dynamic_ncols=True,
+        mininterval=0.5 if sys.stderr.isatty() else 60,
+        smoothing=0.1,
+    )
+
+
 def _check_finished(run: PlannedRun) -> None:
     """Raises `UserError` where a finished run is not the one that is planned."""
     directory = RunDirectory(run.config.output_dir)
     if not directory.finished:
         return
-    earlier = directory.read_experiment()
-    for name, value in run.config.what_matters().items():
-        if name in RESOLVED and value is None:
-            continue
-        if name == "init_from" and value and earlier.get(name):
-            continue  # the same run, however its path was written
-        if earlier.get(name) != value:
-            raise UserError(
-                f"{str(directory.path)!r} holds a finished run with {name} = "
-                f"{earlier.get(name)!r}, not {value!r}: pass the flags that it was made "
-                "with, or another --output_dir."
-            )
+    resolved = ["image_size"] if run.config.image_size is None else []
+    config = run.config
+    if run.start is None:
+        config = dataclasses.replace(
+            config,
+            backbone=config.backbone or DEFAULT_BACKBONE,
+            weights=config.weights or DEFAULT_WEIGHTS,
+        )
+    else:
+        resolved += ["backbone", "weights"]  # those of the run that it starts from
+    differing = directory.differing_field(config, tuple(resolved))
+    if differing:
+        name, earlier, wanted = differing
+        raise UserError(
+            f"{str(directory.path)!r} holds a finished run with {name} = {earlier!r}, "
+            f"not {wanted!r}: pass the flags that it was made with, or another "
+            "--output_dir."
+        )
 
 
 def _make(run: PlannedRun, bar: tqdm) -> str | None:
     """Trains one run in a process of its own; returns why it failed, or `None`."""
     directory = RunDirectory(run.config.output_dir)
-    if run.needs and not RunDirectory(run.needs).finished:
-        return f"not made, since {run.needs}, which it starts from, is not finished"
+    if run.start and not RunDirectory(run.start.config.output_dir).finished:
+        return f"not made, since {run.start.title}, which it starts from, is not finished"
+    with directory.locked(timeout=-1):  # another process may still be at it
+        pass
+    if directory.finished:
+        return None
+    directory.path.parent.mkdir(parents=True, exist_ok=True)
     log = directory.path.parent / f"{directory.path.name}.log"
-    try:
-        with directory.locked(timeout=-1):  # another process may still be at it
-            pass
-        if directory.finished:
-            return None
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("w") as file:
-            process = subprocess.Popen(
-                [sys.executable, PROJECT / run.arguments[0], *run.arguments[1:]],
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                preexec_fn=_end_with_parent if LIBC else None,
-            )
-    except OSError as error:
-        return f"{log.parent} cannot be written ({error.strerror})"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, PROJECT / run.arguments[0], *run.arguments[1:]],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=functools.partial(_end_with, os.getpid()) if LIBC else None,
+        )
     try:
         _follow(process, run, bar)
     except KeyboardInterrupt:
-        process.wait()
+        # A terminal has interrupted it too; another sender may not have.
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
         raise
     if process.returncode == 0:
-        log.unlink()
+        log.unlink(missing_ok=True)
         return None
     return f"{_last_words(log, process.returncode)} (log: {log})"
 
@@ -138,13 +161,18 @@ def _follow(process: subprocess.Popen, run: PlannedRun, bar: tqdm) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _end_with_parent() -> None:
+def _end_with(parent: int) -> None:
     """Lets Linux end this process with its parent, however that is killed."""
     LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        os._exit(1)  # it has ended already
 
 
 def _epochs_done(run: PlannedRun) -> int:
-    return len(RunDirectory(run.config.output_dir).read_history())
+    try:
+        return len(RunDirectory(run.config.output_dir).read_history())
+    except (OSError, ValueError, TypeError, KeyError):
+        return 0  # the run itself will say what is wrong
 
 
 def _last_words(log: Path, code: int) -> str:
@@ -182,9 +210,11 @@ def _write_record(
         if run.title in failures:
             entry["failed"] = failures[run.title]
         entries[run.model, run.seed] = entry
+    commands = [c for c in earlier.get("commands", []) if c != record["command"]]
     content = {
-        **record,
-        "note": record["note"] or earlier.get("note"),
+        "preset": record["preset"],
+        "note": earlier.get("note") if record["note"] is None else record["note"],
+        "commands": [*commands, record["command"]],
         "runs": list(entries.values()),
     }
     partial = path.with_name(f"{path.name}.partial")

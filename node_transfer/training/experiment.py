@@ -43,6 +43,12 @@ def run_experiment(config: ExperimentConfig, verbose: int | None = None) -> RunD
         verbose = 1 if sys.stdout.isatty() else 2
     run = RunDirectory(config.run_directory)
     run.check_free(config)
+    with run.locked():
+        _run(run, config, verbose)
+    return run
+
+
+def _run(run: RunDirectory, config: ExperimentConfig, verbose: int) -> None:
     config = resolve_backbone(config)
     data = _load_data(config)
     config = dataclasses.replace(config, image_size=data.image_size)
@@ -60,21 +66,15 @@ def run_experiment(config: ExperimentConfig, verbose: int | None = None) -> RunD
         )
     if weights.kind == "random":
         _warn(f"the backbone starts from {weights.detail}")
-    with run.locked():
-        run.prepare(
-            config,
-            {
-                **environment(config, strategy),
-                "data": {
-                    **data.source,
-                    "sizes": data.sizes,
-                    "image_size": data.image_size,
-                },
-                "weights": dataclasses.asdict(weights),
-            },
-        )
-        _train(run, config, model, data, steps_per_epoch, verbose)
-    return run
+    run.prepare(
+        config,
+        {
+            **environment(config, strategy),
+            "data": {**data.source, "sizes": data.sizes, "image_size": data.image_size},
+            "weights": dataclasses.asdict(weights),
+        },
+    )
+    _train(run, config, model, data, steps_per_epoch, verbose)
 
 
 def _load_data(config: ExperimentConfig) -> ImageData:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import filelock
@@ -20,6 +21,7 @@ CONFIG, HISTORY, METRICS, MODEL = (
     "model.keras",
 )
 LOCK = "lock"  # held by the process that trains the run
+PARTIAL = f"{CONFIG}.partial"  # what a process that was killed may leave of a run
 
 
 class RunDirectory:
@@ -45,10 +47,11 @@ class RunDirectory:
         return (self.path / METRICS).exists()
 
     @contextlib.contextmanager
-    def locked(self, timeout: float = 0):
+    def locked(self, timeout: float = 0) -> Iterator[None]:
         """Keeps other processes out of the folder, which it makes.
 
-        The lock goes with the process, however that ends.
+        The lock goes with the process, however that ends. Folders that nothing was
+        written to are removed again.
 
         Args:
             timeout: Seconds to wait for another process to let go; -1: as long as it
@@ -57,12 +60,13 @@ class RunDirectory:
         Raises:
             UserError: Another process is training the run, or the folder cannot be made.
         """
+        made = [p for p in (self.path, *self.path.parents) if not p.exists()]
         self._make_folder()
         try:
             lock = filelock.FileLock(self.path / LOCK, timeout=timeout).acquire()
         except filelock.Timeout:
             raise UserError(
-                f"Another process is training in {str(self.path)!r}: wait for it, or "
+                f"Another process is at work in {str(self.path)!r}: wait for it, or "
                 "pass another --output_dir."
             ) from None
         except OSError as error:
@@ -72,11 +76,15 @@ class RunDirectory:
             ) from error
         try:
             with lock:
-                yield
+                try:
+                    yield
+                finally:  # still held: who waits for this file sees that it is gone
+                    with contextlib.suppress(OSError):
+                        (self.path / LOCK).unlink()
         finally:
             with contextlib.suppress(OSError):
-                (self.path / LOCK).unlink(missing_ok=True)
-                self.path.rmdir()  # where nothing came of it
+                for folder in made:
+                    folder.rmdir()
 
     def prepare(self, config: ExperimentConfig, record: dict) -> None:
         """Makes the folder ready for a run, or for going on with one; see `locked`.
@@ -130,7 +138,7 @@ class RunDirectory:
         if (
             self.path.is_dir()
             and not (self.path / CONFIG).exists()
-            and any(file.name != LOCK for file in self.path.iterdir())
+            and any(file.name not in (LOCK, PARTIAL) for file in self.path.iterdir())
         ):
             raise UserError(
                 f"The folder {str(self.path)!r} is not empty and not a run: pass another "
@@ -139,14 +147,34 @@ class RunDirectory:
 
     def _check_same(self, config: ExperimentConfig) -> None:
         """Raises `UserError` where the folder has an unfinished run of another config."""
+        differing = self.differing_field(config)
+        if differing:
+            name, earlier, wanted = differing
+            raise UserError(
+                f"{str(self.path)!r} holds an unfinished run with {name} = {earlier!r}, "
+                f"not {wanted!r}: pass the same flags to go on with it, --overwrite to "
+                "replace it, or another --output_dir."
+            )
+
+    def differing_field(self, config: ExperimentConfig, but: tuple[str, ...] = ()):
+        """Compares the run with another experiment.
+
+        Args:
+            config: The other experiment.
+            but: Fields that may differ.
+
+        Returns:
+            `(field, the run's value, the config's value)`, or `None` where all agree;
+            the path of `init_from` may be written in different ways.
+        """
         earlier = self.read_experiment()
         for name, value in config.what_matters().items():
-            if earlier.get(name) != value:
-                raise UserError(
-                    f"{str(self.path)!r} holds an unfinished run with {name} = "
-                    f"{earlier.get(name)!r}, not {value!r}: pass the same flags to go on "
-                    "with it, --overwrite to replace it, or another --output_dir."
-                )
+            other = earlier.get(name)
+            if name == "init_from" and value and other:
+                value, other = os.path.realpath(value), os.path.realpath(other)
+            if name not in but and other != value:
+                return name, earlier.get(name), getattr(config, name)
+        return None
 
     def _clear(self):
         """Removes a run's own files, and nothing else."""

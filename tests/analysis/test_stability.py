@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from node_transfer.analysis import stability
@@ -56,6 +57,18 @@ def test_setbacks_over_one_point_are_from_the_epoch_before():
     curve = [0.50, 0.495, 0.48, 0.6, 0.55]  # drops of 0.5, 1.5 and 5 points
     assert stability.setbacks_over_one_point(curve) == 2
     assert stability.setbacks_over_one_point([1.0, 1.2, 1.205, 0.9], loss=True) == 1
+
+
+def test_exactly_one_point_is_not_more_than_one():
+    assert stability.setbacks_over_one_point([0.80, 0.79]) == 0
+    assert stability.setbacks_over_one_point(np.float32([0.8042, 0.7942])) == 0
+    assert stability.setbacks_over_one_point([0.8042, 0.7940]) == 1
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_curve_that_is_not_finite_has_no_statistic(bad):
+    for statistic in stability.STATISTICS:
+        assert not math.isfinite(statistic.compute([1.0, 0.9, bad, 0.8, 0.7], True))
 
 
 def test_epochs_and_seconds_to_reach_count_the_epoch_that_reaches():

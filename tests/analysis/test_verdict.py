@@ -13,7 +13,7 @@ from node_transfer.analysis.verdict import (
     decide,
     verdict,
 )
-from tests.analysis.made import write_sweep
+from tests.analysis.made import write_run, write_sweep
 
 
 def bumpy(level, size, seed):
@@ -51,12 +51,12 @@ CLAIM_FALSE = {
 def test_where_the_claim_holds_it_says_so(tmp_path):
     findings = outcomes(tmp_path, CLAIM_TRUE)
     assert [f.outcome for f in findings] == [HOLDS] * 3
-    assert findings[0].sentence.startswith("Fewer epochs: holds over 3 seeds. ")
+    assert findings[0].sentence.startswith("Fewer epochs: holds over 3 seeds, with the ")
     assert (
         "after 1.0 ± 0.0 epochs, the baseline after 8.0 ± 0.0 epochs"
         in findings[0].sentence
     )
-    assert "difference -7.0 [-7.0, -7.0]: holds" in findings[0].sentence
+    assert "difference -7.0 [-7.5, -6.5]: holds" in findings[0].sentence
 
 
 def test_where_the_claim_fails_it_says_so(tmp_path):
@@ -85,6 +85,7 @@ def test_one_run_cannot_tell_and_says_so(tmp_path):
     assert [f.outcome for f in findings] == [UNTOLD] * 3
     for finding in findings:
         assert "cannot be told from one run of each model" in finding.sentence
+        assert "(one run)" in finding.sentence
         assert "[" not in finding.sentence  # no interval
 
 
@@ -97,6 +98,63 @@ def test_a_model_that_never_reaches_the_accuracy_fails(tmp_path):
         "NODE-RK reached the baseline's best validation accuracy in no run"
         in findings[0].sentence
     )
+
+
+def test_a_model_whose_runs_failed_leaves_the_verdict_open(tmp_path):
+    names = ("baseline", "node_rk", "more_adam")
+    findings = outcomes(tmp_path, {name: CLAIM_TRUE[name] for name in names})
+    assert [f.outcome for f in findings] == [IN_PART] * 3
+    assert "NODE-adjoint and the baseline have no seed in common" in findings[0].sentence
+
+
+def test_where_neither_reaches_the_accuracy_it_cannot_be_told(tmp_path):
+    low = {**CLAIM_TRUE, **dict.fromkeys(("node_rk", "more_adam"), lambda s: [0.1] * 8)}
+    low |= dict.fromkeys(("node_adjoint", "more_sgd"), lambda s: [0.1] * 8)
+    write_sweep(tmp_path, low)
+    part = verdict(read_sweep(tmp_path))[2].parts[0]
+    assert part.endswith("in no run, More of the same (Adam) in no run (cannot be told)")
+
+
+def test_only_the_seeds_that_both_models_have_are_told_of(tmp_path):
+    write_sweep(tmp_path, {**CLAIM_TRUE, "more_sgd": CLAIM_TRUE["baseline"]}, seeds=(0,))
+    write_run(tmp_path, "node_rk", 1, [0.1] * 7 + [0.9], init_from="x")
+    finding = verdict(read_sweep(tmp_path))[0]
+    assert "from one run of each model" in finding.sentence
+    assert "NODE-RK reached the baseline's best validation accuracy after 1.0 epochs" in (
+        finding.sentence
+    )
+
+
+def test_an_unsteady_loss_is_seen_beside_a_steady_accuracy(tmp_path):
+    write_sweep(tmp_path, CLAIM_TRUE)
+    for seed in range(3):
+        path = tmp_path / f"seed-{seed}" / "node_rk" / "history.csv"
+        lines = path.read_text().splitlines()
+        column = lines[0].split(",").index("val_loss")
+        for t in range(1, len(lines)):
+            cells = lines[t].split(",")
+            cells[column] = str(1 + (t % 2) * (1 + 0.05 * seed))
+            lines[t] = ",".join(cells)
+        path.write_text("\n".join(lines) + "\n")
+    finding = verdict(read_sweep(tmp_path))[1]
+    assert finding.outcome == IN_PART
+    assert [part.endswith("fails)") for part in finding.parts] == [
+        False, False, True, False,
+    ]  # fmt: skip
+
+
+def test_a_loss_that_is_not_a_number_tells_nothing(tmp_path):
+    write_sweep(tmp_path, CLAIM_TRUE)
+    path = tmp_path / "seed-0" / "node_rk" / "history.csv"
+    lines = path.read_text().splitlines()
+    cells = lines[3].split(",")
+    cells[lines[0].split(",").index("val_loss")] = "nan"
+    lines[3] = ",".join(cells)
+    path.write_text("\n".join(lines) + "\n")
+    finding = verdict(read_sweep(tmp_path))[1]
+    assert finding.outcome == IN_PART
+    assert "(in 2 of 3)" in finding.parts[2]
+    assert finding.parts[2].endswith("(cannot be told)")
 
 
 def test_without_controls_the_blocks_doing_is_not_tested(tmp_path):
@@ -113,12 +171,19 @@ def test_without_controls_the_blocks_doing_is_not_tested(tmp_path):
         (1, 2, 3, FAILS),
         (0, 0, 3, FAILS),
         (-1, 1, 3, UNTOLD),
+        (-0.5, 0.5, 6, UNTOLD),
         (-2, -1, 2, UNTOLD),
     ],
 )
 def test_the_rule_for_one_difference(low, high, n, expected):
     assert decide(Difference((low + high) / 2, low, high, n)) == expected
     assert decide(None) == UNTOLD
+
+
+def test_equal_counts_of_epochs_are_no_gain():
+    assert decide(Difference(0, -0.5, 0.5, 3), resolution=1) == FAILS
+    assert decide(Difference(-0.5, -1.0, 0.0, 3), resolution=1) == UNTOLD
+    assert decide(Difference(-1, -1.5, -0.5, 3), resolution=1) == HOLDS
 
 
 def test_parts_that_differ_hold_in_part_at_most():

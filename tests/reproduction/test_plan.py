@@ -22,7 +22,8 @@ def test_every_model_of_the_line_up_is_run_after_what_it_starts_from():
     assert [run.model for run in runs] == list(MODELS) * 2
     made = set()
     for run in runs:
-        assert run.needs is None or run.needs in made
+        assert run.start is None or run.start.config.output_dir in made
+        assert run.config.init_from == (run.start and run.start.config.output_dir)
         made.add(run.config.output_dir)
     assert len(made) == len(runs)
 

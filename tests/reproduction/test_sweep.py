@@ -29,13 +29,17 @@ def reproduce(*flags, **options):
 
 def finish(run, folder) -> None:
     """Writes what a finished run of this config leaves."""
-    path = write_run(folder, run.model, run.seed, [0.5, 0.6], init_from=run.needs)
+    path = write_run(
+        folder, run.model, run.seed, [0.5, 0.6], init_from=run.config.init_from
+    )
     config = json.loads((path / "config.json").read_text())
     config["experiment"] |= {
         key: value
         for key, value in vars(run.config).items()
         if value is not None or key not in config["experiment"]
     }
+    if run.start is None:
+        config["experiment"]["weights"] = run.config.weights or "auto"
     (path / "config.json").write_text(json.dumps(config))
 
 
@@ -53,7 +57,10 @@ def test_a_failed_run_is_reported_and_does_not_stop_the_others(tmp_path):
     assert done.returncode == 2
     assert "FAILED: baseline, seed 1" in done.stderr
     assert "missing.weights.h5" in done.stderr
-    assert "FAILED: node_rk, seed 1: not made, since" in done.stderr
+    assert (
+        "FAILED: node_rk, seed 1: not made, since baseline, seed 1, which it"
+        in done.stderr
+    )
     assert "Traceback" not in done.stderr
     assert "Run 4 of 4: node_rk, seed 0: test accuracy 80.0%" in done.stdout
     assert "2 of the runs failed" in done.stderr.splitlines()[-1]
@@ -73,12 +80,40 @@ def test_a_finished_run_of_other_flags_is_in_the_way(tmp_path):
     assert not (tmp_path / "sweep.json").exists()
 
 
+@pytest.mark.parametrize("models", [["baseline"], ["node_rk"]])
+def test_a_finished_baseline_of_another_network_is_in_the_way(models, tmp_path):
+    v2 = {"backbone": "EfficientNetV2B0", "weights": "none"}
+    [run] = plan("cpu", [0], str(tmp_path), v2, ["baseline"])
+    finish(run, tmp_path)
+    runs = plan("cpu", [0], str(tmp_path), {"weights": "none"}, models)
+    with pytest.raises(UserError, match="backbone = 'EfficientNetV2B0', not 'Effic"):
+        run_sweep(runs, str(tmp_path), RECORD)
+
+
+def test_a_folder_that_cannot_be_used_is_a_failed_run(tmp_path):
+    """Seed 0's folder is a file; seed 1 is finished already."""
+    (tmp_path / "seed-0").write_text("in the way")
+    runs = plan("cpu", [0, 1], str(tmp_path), {}, ["baseline"])
+    finish(runs[1], tmp_path)
+    failures = run_sweep(runs, str(tmp_path), RECORD)
+    assert list(failures) == ["baseline, seed 0"]
+    assert "cannot be made" in failures["baseline, seed 0"]
+
+
+def test_two_sweeps_cannot_share_a_folder(tmp_path):
+    runs = plan("cpu", [0], str(tmp_path / "out"), {}, ["baseline"])
+    at_work = pytest.raises(UserError, match="at work in")
+    with RunDirectory(tmp_path / "out").locked(), at_work:
+        run_sweep(runs, str(tmp_path / "out"), RECORD)
+
+
 def test_a_later_sweep_keeps_what_an_earlier_one_recorded(tmp_path):
     for seed, note in ((0, "A note."), (1, None)):
         runs = plan("cpu", [seed], str(tmp_path), {}, ["baseline"])
         finish(runs[0], tmp_path)
         assert run_sweep(runs, str(tmp_path), {**RECORD, "note": note}) == {}
     record = json.loads((tmp_path / "sweep.json").read_text())
+    assert record["commands"] == [RECORD["command"]]
     assert [run["seed"] for run in record["runs"]] == [0, 1]
     assert record["note"] == "A note."
 
@@ -114,13 +149,26 @@ def test_two_processes_cannot_train_one_run(tmp_path):
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert other.stdout.readline() == "held\n"
-    with pytest.raises(UserError, match="Another process is training"), run.locked():
+    with pytest.raises(UserError, match="Another process is at work"), run.locked():
         pass
     other.send_signal(signal.SIGKILL)
     other.wait()
     with run.locked():
-        assert run.path.is_dir()
-    assert not run.path.exists()  # nothing came of it
+        pass
+    deep = RunDirectory(tmp_path / "a" / "b")
+    with deep.locked():
+        assert deep.path.is_dir()
+    assert not (tmp_path / "a").exists()  # nothing came of it
+
+
+def test_what_a_kill_leaves_of_a_config_is_not_in_the_way(tmp_path):
+    run = RunDirectory(tmp_path)
+    (tmp_path / "config.json.partial").write_text("{")
+    [planned] = plan("cpu", [0], "out", {}, ["baseline"])
+    run.check_free(planned.config)
+    run.prepare(planned.config, {})
+    assert run.read_experiment()["epochs"] == 10
+    assert not (tmp_path / "config.json.partial").exists()
 
 
 def wait_for(condition, seconds=1800):
