@@ -109,6 +109,21 @@ def test_a_run_is_the_model_that_its_folder_is_named_after(tmp_path):
     assert gather(paths).names == ["baseline", "more_adam"]
     with pytest.raises(UserError, match="are both baseline with seed 0"):
         gather([paths[0], paths[0]])
+    with pytest.raises(UserError, match="no readable config.json"):
+        gather([tmp_path / "nothing"])
+
+
+def test_table_1_of_runs_that_lie_anywhere(tmp_path):
+    path = write_run(tmp_path, "node_rk", 0, [0.5], test=0.125)
+    done = subprocess.run(
+        [sys.executable, "experiments/table_1.py", f"--runs={path}"],
+        cwd=PROJECT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    row = next(line for line in done.stdout.splitlines() if "Proposed" in line)
+    assert row.split(" | ")[1:3] == ["12.5 % (n=1)", "98.5 %"]
+    assert "the paper's: EfficientNetB0, ImageNet weights" in done.stdout.replace(
+        "\n", " "
+    )
 
 
 def test_a_run_whose_loss_was_never_a_number_is_reported_on(tmp_path):

@@ -1,7 +1,6 @@
 """Configs, run directories and schedules, without TensorFlow's help where it has none."""
 
 import dataclasses
-import json
 import subprocess
 import sys
 
@@ -136,7 +135,8 @@ def test_history_reads_back_as_written(config):
 
 def test_analysis_and_flags_do_not_import_tensorflow():
     code = (
-        "import sys, node_transfer, node_transfer.analysis.tables, "
+        "import sys, node_transfer, node_transfer.analysis.report, "
+        "node_transfer.reproduction.flags, node_transfer.reproduction.sweep, "
         "node_transfer.training.flags, node_transfer.training.command_line; "
         "print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
     )
@@ -144,21 +144,3 @@ def test_analysis_and_flags_do_not_import_tensorflow():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
     assert output.strip() == "[]"
-
-
-def test_table_1_puts_ours_beside_the_papers(tmp_path):
-    from node_transfer.analysis import tables
-
-    run = tmp_path / "run"
-    run.mkdir()
-    experiment = {"experiment": "node_rk", "backbone": "EfficientNetB0"}
-    (run / "config.json").write_text(json.dumps({"experiment": experiment}))
-    metrics = {
-        s: {"accuracy": a} for s, a in zip(tables.SPLITS, (0.5, 0.25, 0.125), strict=True)
-    }
-    (run / "metrics.json").write_text(json.dumps({**metrics, "epochs": 7}))
-    row = tables.table_1([run]).splitlines()[-1]
-    for cell in ("Proposed Model(RK)", "50.0% | 98.5%", "25.0% | 84.7%", "12.5% | 81.0%"):
-        assert cell in row
-    with pytest.raises(UserError, match="no readable config.json"):
-        tables.table_1([tmp_path / "nothing"])
