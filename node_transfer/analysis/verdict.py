@@ -20,7 +20,7 @@ from node_transfer.analysis.paired import Difference
 from node_transfer.analysis.runs import Sweep
 from node_transfer.analysis.stability import CURVES, STATISTICS, is_loss
 
-HOLDS, FAILS, UNTOLD, IN_PART = "holds", "fails", "cannot be told", "holds in part"
+HOLDS, FAILS, UNTOLD, IN_PART = "holds", "fails", "cannot be told", "in part"
 MIN_SEEDS = 3  # of two, the interval is as good as unbounded
 AROUND_MEDIAN = next(s for s in STATISTICS if s.name == "deviation_from_running_median")
 
@@ -33,7 +33,8 @@ RULE = (
     "above 0 (of epochs, which are counted to within a half, at or above -0.5), or where "
     "the rival always reaches it and the model never does; anything else, and fewer than "
     f"{MIN_SEEDS} seeds always, cannot be told. A sentence of several parts holds or "
-    "fails where all its parts do, and holds in part where some do."
+    "fails where all its parts do; it holds in part where some do, and fails in part "
+    "where none holds and some fail."
 )
 
 
@@ -43,7 +44,7 @@ class Finding:
 
     Attributes:
         claim: What was claimed.
-        outcome: `HOLDS`, `FAILS`, `UNTOLD`, or `IN_PART`.
+        outcome: `HOLDS`, `FAILS`, or `UNTOLD`; the first two also with `IN_PART`.
         basis: How many seeds it rests on, and what was compared.
         parts: One clause for each comparison, its own outcome in it.
     """
@@ -100,11 +101,11 @@ def decide(d: Difference | None, resolution: float = 0) -> str:
 
 
 def combine(outcomes: list[str]) -> str:
-    """Returns the outcome of several parts."""
+    """Returns the outcome of several parts: that of all, or in part that of some."""
     kinds = set(outcomes)
     if len(kinds) == 1:
         return kinds.pop()
-    return UNTOLD if not kinds or HOLDS not in kinds else IN_PART
+    return f"{HOLDS if HOLDS in kinds else FAILS} {IN_PART}"
 
 
 def _finding(sweep: Sweep, claim: str, compared: str, tests) -> Finding:
