@@ -56,8 +56,7 @@ def write_report(folder) -> str:
                 table.csv(), encoding="utf-8"
             )
         (root / NUMBERS).write_text(numbers_csv(sweep), encoding="utf-8")
-        sentences = [finding.sentence for finding in findings]
-        (root / VERDICT).write_text("\n\n".join(sentences) + "\n", encoding="utf-8")
+        (root / VERDICT).write_text(verdict.markdown(findings), encoding="utf-8")
         drawn = figures.draw_figures(sweep, root / FIGURES)
         (root / REPORT).write_text(
             _html(sweep, findings, made, drawn, root / FIGURES), encoding="utf-8"
@@ -68,7 +67,7 @@ def write_report(folder) -> str:
             "another --output_dir."
         ) from error
     parts = [table.text() for table in made]
-    parts += [*sentences, "", f"Report: {root / REPORT}"]
+    parts += [*(finding.sentence for finding in findings), "", f"Report: {root / REPORT}"]
     return "\n".join(parts)
 
 

@@ -61,6 +61,16 @@ class Finding:
         return f"{self.claim}: {self.outcome} {self.basis}{': ' if parts else ''}{parts}."
 
 
+def markdown(findings: list[Finding]) -> str:
+    """Returns the verdict as a Markdown list, the parts of a sentence below it."""
+    lines = []
+    for finding in findings:
+        end = ":" if finding.parts else "."
+        lines.append(f"* **{finding.claim}: {finding.outcome}** {finding.basis}{end}")
+        lines += [f"  * {part}" for part in finding.parts]
+    return "\n".join(lines) + "\n"
+
+
 def verdict(sweep: Sweep) -> list[Finding]:
     """Returns three findings: fewer epochs, steadier curves, the block's own doing."""
     baseline = dict.fromkeys(NODE_MODELS, "baseline")

@@ -345,11 +345,6 @@ def test_the_committed_tables_follow_from_the_committed_runs(tmp_path):
 
 def test_readme_says_what_the_committed_tables_say():
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    table_1 = (
-        (COMMITTED / "tables" / "table_1.md").read_text(encoding="utf-8").split("\n\n")[1]
-    )
-    assert table_1 in readme
-    for sentence in (
-        (COMMITTED / "verdict.md").read_text(encoding="utf-8").strip().split("\n\n")
-    ):
-        assert sentence in readme
+    table_1 = (COMMITTED / "tables" / "table_1.md").read_text(encoding="utf-8")
+    assert table_1.split("\n\n")[1] in readme
+    assert (COMMITTED / "verdict.md").read_text(encoding="utf-8") in readme
