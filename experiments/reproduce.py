@@ -6,6 +6,8 @@ A sweep that was stopped goes on where it was when the same command is given aga
 --report_only makes tables, figures and report anew from the runs that are there.
 """
 
+from pathlib import Path
+
 from absl import flags as absl_flags
 
 from node_transfer.reproduction import flags
@@ -22,7 +24,8 @@ def main():
         print(write_report(flags.output_dir()))
         return
     runs, output_dir, record = flags.sweep_from_flags()
-    failures = run_sweep(runs, output_dir, record)
+    project = Path(__file__).resolve().parent.parent
+    failures = run_sweep(runs, output_dir, record, project)
     if len(failures) < len(runs):
         print(write_report(output_dir))
     flags.check_failures(failures)

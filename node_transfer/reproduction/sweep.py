@@ -23,13 +23,14 @@ from node_transfer.reproduction.plan import PlannedRun
 from node_transfer.training.config import DEFAULT_BACKBONE, DEFAULT_WEIGHTS
 from node_transfer.training.run_directory import RunDirectory
 
-PROJECT = Path(__file__).resolve().parents[2]
 POLL_SECONDS = 0.5
 STOP_SECONDS = 10
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def run_sweep(runs: list[PlannedRun], output_dir: str, record: dict) -> dict[str, str]:
+def run_sweep(
+    runs: list[PlannedRun], output_dir: str, record: dict, project: Path
+) -> dict[str, str]:
     """Makes every run that is not finished yet.
 
     A run that fails is reported, and the others are made. The sweep's own record,
@@ -40,6 +41,7 @@ def run_sweep(runs: list[PlannedRun], output_dir: str, record: dict) -> dict[str
         output_dir: Folder of the sweep.
         record: What `sweep.json` says beside the runs: `preset`, `command`, and `note`,
             where `None` keeps that of an earlier sweep.
+        project: The folder that `experiments/` is in.
 
     Returns:
         The title of each run that failed to the reason.
@@ -59,7 +61,7 @@ def run_sweep(runs: list[PlannedRun], output_dir: str, record: dict) -> dict[str
             bar.set_description(f"Run {k} of {len(runs)}: {run.title}")
             if not RunDirectory(run.config.output_dir).finished:
                 try:
-                    reason = _make(run, bar)
+                    reason = _make(run, project, bar)
                 except OSError as error:
                     reason = f"{error.filename} cannot be used ({error.strerror})"
                 except UserError as error:
@@ -114,7 +116,7 @@ def _check_finished(run: PlannedRun) -> None:
         )
 
 
-def _make(run: PlannedRun, bar: tqdm) -> str | None:
+def _make(run: PlannedRun, project: Path, bar: tqdm) -> str | None:
     """Trains one run in a process of its own; returns why it failed, or `None`."""
     directory = RunDirectory(run.config.output_dir)
     if run.start and not RunDirectory(run.start.config.output_dir).finished:
@@ -127,7 +129,7 @@ def _make(run: PlannedRun, bar: tqdm) -> str | None:
     log = directory.path.parent / f"{directory.path.name}.log"
     with log.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, PROJECT / run.arguments[0], *run.arguments[1:]],
+            [sys.executable, project / run.arguments[0], *run.arguments[1:]],
             stdout=file,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

@@ -76,7 +76,7 @@ def test_a_finished_run_of_other_flags_is_in_the_way(tmp_path):
     finish(run, tmp_path)
     [other] = plan("paper", [0], str(tmp_path), {}, ["baseline"])
     with pytest.raises(UserError, match="finished run with epochs = 10, not 200"):
-        run_sweep([other], str(tmp_path), RECORD)
+        run_sweep([other], str(tmp_path), RECORD, PROJECT)
     assert not (tmp_path / "sweep.json").exists()
 
 
@@ -87,7 +87,7 @@ def test_a_finished_baseline_of_another_network_is_in_the_way(models, tmp_path):
     finish(run, tmp_path)
     runs = plan("cpu", [0], str(tmp_path), {"weights": "none"}, models)
     with pytest.raises(UserError, match="backbone = 'EfficientNetV2B0', not 'Effic"):
-        run_sweep(runs, str(tmp_path), RECORD)
+        run_sweep(runs, str(tmp_path), RECORD, PROJECT)
 
 
 def test_a_folder_that_cannot_be_used_is_a_failed_run(tmp_path):
@@ -95,7 +95,7 @@ def test_a_folder_that_cannot_be_used_is_a_failed_run(tmp_path):
     (tmp_path / "seed-0").write_text("in the way")
     runs = plan("cpu", [0, 1], str(tmp_path), {}, ["baseline"])
     finish(runs[1], tmp_path)
-    failures = run_sweep(runs, str(tmp_path), RECORD)
+    failures = run_sweep(runs, str(tmp_path), RECORD, PROJECT)
     assert list(failures) == ["baseline, seed 0"]
     assert "cannot be made" in failures["baseline, seed 0"]
 
@@ -104,14 +104,14 @@ def test_two_sweeps_cannot_share_a_folder(tmp_path):
     runs = plan("cpu", [0], str(tmp_path / "out"), {}, ["baseline"])
     at_work = pytest.raises(UserError, match="at work in")
     with RunDirectory(tmp_path / "out").locked(), at_work:
-        run_sweep(runs, str(tmp_path / "out"), RECORD)
+        run_sweep(runs, str(tmp_path / "out"), RECORD, PROJECT)
 
 
 def test_a_later_sweep_keeps_what_an_earlier_one_recorded(tmp_path):
     for seed, note in ((0, "A note."), (1, None)):
         runs = plan("cpu", [seed], str(tmp_path), {}, ["baseline"])
         finish(runs[0], tmp_path)
-        assert run_sweep(runs, str(tmp_path), {**RECORD, "note": note}) == {}
+        assert run_sweep(runs, str(tmp_path), {**RECORD, "note": note}, PROJECT) == {}
     record = json.loads((tmp_path / "sweep.json").read_text())
     assert record["commands"] == [RECORD["command"]]
     assert [run["seed"] for run in record["runs"]] == [0, 1]
