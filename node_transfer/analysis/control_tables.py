@@ -1,5 +1,6 @@
 """The tables that the paper lacks: steadiness, epochs to an accuracy, controls."""
 
+import functools
 import math
 
 from node_transfer.analysis import measures
@@ -28,15 +29,7 @@ def stability_table(sweep: Sweep) -> Table:
                 )
                 for statistic in STATISTICS
             ]
-            epochs = {seed: run.epochs for seed, run in sweep.of(name).items()}
-            rows.append(
-                (
-                    curve_label,
-                    MODELS[name].label,
-                    mean_and_deviation(epochs, digits=0, count=False),
-                    *cells,
-                )
-            )
+            rows.append((curve_label, MODELS[name].label, _epochs(sweep, name), *cells))
     definitions = "; ".join(f"{s.label}: {s.definition}" for s in STATISTICS)
     return Table(
         "stability",
@@ -55,13 +48,7 @@ def stability_differences_table(sweep: Sweep) -> Table:
         (
             _pair(left, right),
             curve_label,
-            *(
-                difference(
-                    measures.curve_difference(sweep, left, right, statistic, curve),
-                    *_scale_and_digits(statistic, curve),
-                )
-                for statistic in STATISTICS
-            ),
+            *(_steadiness(sweep, left, right, s, curve) for s in STATISTICS),
             str(len(measures.shared_seeds(sweep, left, right))),
         )
         for left, right in _comparisons(sweep)
@@ -73,7 +60,9 @@ def stability_differences_table(sweep: Sweep) -> Table:
         ("Left - right", "Curve", *(s.label for s in STATISTICS), "n"),
         tuple(rows),
         f"{INTERVAL}; below 0 the left is steadier. Accuracies in points, losses in "
-        "nats. Two models that start cold are compared over the epochs that both have.",
+        "nats. Models that start cold are compared over the epochs that both have; `-` "
+        "where one starts warm and the other cold, and the climb or the number of epochs "
+        "would decide.",
     )
 
 
@@ -87,14 +76,16 @@ def epochs_table(sweep: Sweep) -> Table:
             seed: sweep.of("baseline")[seed].epochs if warm else 0 for seed in epochs
         }
         best = measures.best_validation(sweep, name)
+        reached = functools.partial(_reached, trained=_epochs(sweep, name))
         rows.append(
             (
                 MODELS[name].label,
+                _epochs(sweep, name),
                 mean_and_deviation(best, 100, unit=" %"),
                 mean_and_deviation(measures.first_change(sweep, name), 100),
-                _reached(epochs),
-                _reached({seed: epochs[seed] + before[seed] for seed in epochs}),
-                _reached(measures.seconds_to_target(sweep, name), digits=0),
+                reached(epochs),
+                reached({seed: epochs[seed] + before[seed] for seed in epochs}),
+                reached(measures.seconds_to_target(sweep, name), digits=0),
                 mean_and_deviation(measures.seconds_per_epoch(sweep, name)),
                 mean_and_deviation(measures.last(sweep, name, "nfe_forward")),
                 mean_and_deviation(measures.last(sweep, name, "nfe_backward")),
@@ -105,20 +96,20 @@ def epochs_table(sweep: Sweep) -> Table:
         "Epochs and seconds to the baseline's best validation accuracy",
         (
             "Model",
+            "Epochs trained",
             "Best validation accuracy",
-            "First epoch against the start, points",
-            "Epochs",
-            "With the warm start's",
-            "Seconds",
+            "First epoch less the start, points",
+            "Epochs to the baseline's best",
+            "The same with the start's epochs",
+            "Seconds to it, without the start's",
             "Seconds per epoch",
-            "NFE forward",
-            "NFE backward",
+            "Evaluations of f a solve, forward",
+            "Backward",
         ),
         tuple(rows),
-        "The baseline's best of the same seed. Epochs and seconds are a model's own; "
-        "`with the warm start's` adds the epochs of the network that it starts from. "
-        "First epoch against the start: validation accuracy after the first epoch less "
-        "the baseline's last. NFE: evaluations of f a solve, mean of the last epoch.",
+        "The baseline's best of the same seed. Of models that start from the trained "
+        "baseline, `first epoch less the start` is the validation accuracy after their "
+        "first epoch less the baseline's last. Evaluations of f: mean of the last epoch.",
     )
 
 
@@ -127,10 +118,7 @@ def controls_table(sweep: Sweep) -> Table:
     rows = []
     for left, right in _comparisons(sweep):
         steadiness = (
-            difference(
-                measures.curve_difference(sweep, left, right, statistic, "val_accuracy"),
-                *_scale_and_digits(statistic, "val_accuracy"),
-            )
+            _steadiness(sweep, left, right, statistic, "val_accuracy")
             for statistic in STATISTICS[:2]
         )
         tests, bests = (
@@ -140,6 +128,7 @@ def controls_table(sweep: Sweep) -> Table:
         rows.append(
             (
                 _pair(left, right),
+                f"{_epochs(sweep, left)} | {_epochs(sweep, right)}",
                 difference(tests, 100, 2),
                 difference(bests, 100, 2),
                 *steadiness,
@@ -152,17 +141,33 @@ def controls_table(sweep: Sweep) -> Table:
         "Controls: paired differences",
         (
             "Left - right",
+            "Epochs trained",
             "Test accuracy, points",
             "Best validation accuracy, points",
-            "Mean change of validation accuracy, points",
-            "Its deviation around the running median, points",
+            "Validation accuracy, mean change, points",
+            "Validation accuracy around its running median, points",
             "Epochs to the baseline's best",
             "n",
         ),
         tuple(rows),
-        f"{INTERVAL}; `-` where a model never reaches the baseline's best. Steadiness of "
-        "two models that start cold is over the epochs that both have.",
+        f"{INTERVAL}. Accuracies are of whole runs, whose epochs differ (`epochs "
+        "trained`, left | right): above 0 the left is better. Mean change, running "
+        "median and epochs: below 0 the left is steadier or sooner; steadiness of models "
+        "that start cold is over the epochs that both have. `-`: one of the two misses "
+        "the baseline's best in a seed, or one starts warm and the other cold and its "
+        "climb would decide.",
     )
+
+
+def _steadiness(
+    sweep: Sweep, left: str, right: str, statistic: Statistic, curve: str
+) -> str:
+    """Writes a paired difference; `-` for what a head start decides by itself."""
+    alike = measures.starts_warm(sweep, left) == measures.starts_warm(sweep, right)
+    if statistic.needs_equal_starts and not alike:
+        return "-"
+    d = measures.curve_difference(sweep, left, right, statistic, curve)
+    return difference(d, *_scale_and_digits(statistic, curve))
 
 
 def _comparisons(sweep: Sweep) -> list[tuple[str, str]]:
@@ -180,8 +185,14 @@ def _scale_and_digits(statistic: Statistic, curve: str) -> tuple[float, int]:
     return (1, 3) if is_loss(curve) else (100, 2)
 
 
-def _reached(values: dict[int, float], digits: int = 1) -> str:
+def _epochs(sweep: Sweep, name: str) -> str:
+    """Returns the number of epochs of a model's runs."""
+    counts = sorted({run.epochs for run in sweep.of(name).values()})
+    return ", ".join(map(str, counts))
+
+
+def _reached(values: dict[int, float], trained: str, digits: int = 1) -> str:
     """Returns the mean over the runs that reach it, and how many do."""
     if values and all(math.isinf(value) for value in values.values()):
-        return f"never (n={len(values)})"
+        return f"not in {trained} epochs (n={len(values)})"
     return mean_and_deviation(values, digits=digits)

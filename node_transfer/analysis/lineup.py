@@ -30,11 +30,6 @@ LINEUP = (
         "NODE-adjoint",
         "the trained baseline with the ODE block added, adjoint gradient, SGD",
     ),
-    Model(
-        "node_adjoint_low_rate",
-        "NODE-adjoint, rate 0.01",
-        "as NODE-adjoint, with a tenth of odenet_mnist's learning rate",
-    ),
     Model("node_rk_cold", "NODE-RK, cold", "as NODE-RK, without the warm start"),
     Model(
         "node_adjoint_cold",
@@ -50,12 +45,6 @@ LINEUP = (
         "more_sgd",
         "More of the same (SGD)",
         "the trained baseline, trained on as NODE-adjoint is, without the block",
-    ),
-    Model(
-        "more_sgd_low_rate",
-        "More of the same (SGD, rate 0.01)",
-        "the trained baseline, trained on as NODE-adjoint, rate 0.01, is, without the "
-        "block",
     ),
     Model(
         "residual",
@@ -78,13 +67,10 @@ COMPARISONS = (
     ("node_adjoint", "baseline"),
     ("node_rk", "more_adam"),
     ("node_adjoint", "more_sgd"),
-    ("node_adjoint_low_rate", "baseline"),
-    ("node_adjoint_low_rate", "more_sgd_low_rate"),
     ("node_rk", "residual"),
     ("residual", "more_adam"),
     ("node_rk_cold", "baseline"),
     ("node_adjoint_cold", "baseline"),
     ("more_adam", "baseline"),
     ("more_sgd", "baseline"),
-    ("more_sgd_low_rate", "baseline"),
 )

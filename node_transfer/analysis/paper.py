@@ -4,7 +4,7 @@ Rajath, Aithal & Natarajan, Transfer Learning using Neural Ordinary Differential
 Equations, tables I to III and the captions of figures 1 to 12.
 """
 
-SOURCE = "EfficientNetB0, ImageNet weights; CIFAR-10, its size not said"
+SOURCE = "EfficientNetB0, ImageNet weights; CIFAR-10; 200/100/160 epochs"
 
 MODEL_NAMES = {
     "baseline": "EfficientNetB0",

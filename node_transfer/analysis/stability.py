@@ -82,6 +82,8 @@ class Statistic:
         definition: One sentence with the formula.
         compute: From a curve and whether it is a loss to the number.
         scaled: Whether it is in the unit of the curve, and not a count.
+        needs_equal_starts: Whether it says as much of the climb or of the number of
+            epochs as of steadiness.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Statistic:
     definition: str
     compute: Callable[[Sequence[float], bool], float]
     scaled: bool = True
+    needs_equal_starts: bool = False
 
 
 STATISTICS = (
@@ -98,6 +101,7 @@ STATISTICS = (
         "the mean absolute change from one epoch to the next, mean of |x_t - x_(t-1)|, "
         "t = 2 ... n",
         lambda values, loss: mean_absolute_change(values),
+        needs_equal_starts=True,
     ),
     Statistic(
         "deviation_from_running_median",
@@ -115,11 +119,12 @@ STATISTICS = (
     ),
     Statistic(
         "setbacks_over_one_point",
-        "Drops over a point",
+        "Drops over 0.01",
         "the number of epochs with a drop of more than one point from the epoch before, "
         "x_(t-1) - x_t > 0.01; for a loss a rise of more than 0.01",
         setbacks_over_one_point,
         scaled=False,
+        needs_equal_starts=True,
     ),
 )
 

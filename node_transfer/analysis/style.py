@@ -13,12 +13,10 @@ LINES = {
     "baseline": {"color": "#000000", "linestyle": "-", "marker": "o"},
     "node_rk": {"color": "#0072B2", "linestyle": "--", "marker": "s"},
     "node_adjoint": {"color": "#D55E00", "linestyle": "-.", "marker": "^"},
-    "node_adjoint_low_rate": {"color": "#8C510A", "linestyle": "-.", "marker": "<"},
     "node_rk_cold": {"color": "#56B4E9", "linestyle": ":", "marker": "D"},
     "node_adjoint_cold": {"color": "#E69F00", "linestyle": ":", "marker": "v"},
     "more_adam": {"color": "#009E73", "linestyle": (0, (5, 1)), "marker": "P"},
     "more_sgd": {"color": "#999999", "linestyle": (0, (3, 1, 1, 1)), "marker": "X"},
-    "more_sgd_low_rate": {"color": "#666666", "linestyle": (0, (3, 1)), "marker": "x"},
     "residual": {"color": "#CC79A7", "linestyle": (0, (1, 1)), "marker": "*"},
 }
 

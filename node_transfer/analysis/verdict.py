@@ -20,7 +20,8 @@ from node_transfer.analysis.paired import Difference
 from node_transfer.analysis.runs import Sweep
 from node_transfer.analysis.stability import CURVES, STATISTICS, is_loss
 
-HOLDS, FAILS, UNTOLD, IN_PART = "holds", "fails", "cannot be told", "in part"
+HOLDS, FAILS, UNTOLD = "holds", "fails", "cannot be told"
+MIXED, IN_PART = "mixed", "in part"
 MIN_SEEDS = 3  # of two, the interval is as good as unbounded
 AROUND_MEDIAN = next(s for s in STATISTICS if s.name == "deviation_from_running_median")
 
@@ -33,8 +34,8 @@ RULE = (
     "above 0 (of epochs, which are counted to within a half, at or above -0.5), or where "
     "the rival always reaches it and the model never does; anything else, and fewer than "
     f"{MIN_SEEDS} seeds always, cannot be told. A sentence of several parts holds or "
-    "fails where all its parts do; it holds in part where some do, and fails in part "
-    "where none holds and some fail."
+    "fails where all its parts do, is mixed where some hold and some fail, and holds or "
+    "fails in part where some do and the others cannot be told."
 )
 
 
@@ -44,7 +45,7 @@ class Finding:
 
     Attributes:
         claim: What was claimed.
-        outcome: `HOLDS`, `FAILS`, or `UNTOLD`; the first two also with `IN_PART`.
+        outcome: `HOLDS`, `FAILS`, `UNTOLD`, `MIXED`, or one of the first two `IN_PART`.
         basis: How many seeds it rests on, and what was compared.
         parts: One clause for each comparison, its own outcome in it.
     """
@@ -81,7 +82,7 @@ def verdict(sweep: Sweep) -> list[Finding]:
         _finding(
             sweep,
             "Fewer epochs",
-            f"{added}, whose epochs are not counted",
+            f"{added}, whose {_epochs(sweep)} are not counted",
             [(_sooner, baseline)],
         ),
         _finding(
@@ -111,10 +112,12 @@ def decide(d: Difference | None, resolution: float = 0) -> str:
 
 
 def combine(outcomes: list[str]) -> str:
-    """Returns the outcome of several parts: that of all, or in part that of some."""
+    """Returns the outcome of several parts."""
     kinds = set(outcomes)
     if len(kinds) == 1:
         return kinds.pop()
+    if {HOLDS, FAILS} <= kinds:
+        return MIXED
     return f"{HOLDS if HOLDS in kinds else FAILS} {IN_PART}"
 
 
@@ -164,7 +167,7 @@ def _sooner(sweep: Sweep, name: str, rival: str, seeds: list[int]) -> tuple[str,
             outcome = FAILS
     return outcome, (
         f"{MODELS[name].label} reached the baseline's best validation accuracy "
-        f"{_after(ours)}, {_named(rival)} {_after(theirs)} ({_judged(d, outcome)})"
+        f"{_after(ours)}; {_named(rival)} {_after(theirs)} ({_judged(d, outcome)})"
     )
 
 
@@ -210,6 +213,16 @@ def _all(test, values: dict[int, float]) -> bool:
 
 
 def _after(epochs: dict[int, float]) -> str:
-    if not any(map(math.isfinite, epochs.values())):
+    reached = {seed: value for seed, value in epochs.items() if math.isfinite(value)}
+    if not reached:
         return "in no run"
-    return f"after {mean_and_deviation(epochs, count=False, unit=' epochs')}"
+    words = f"after {mean_and_deviation(reached, count=False)} epochs"
+    if len(reached) < len(epochs):
+        return f"in {len(reached)} of {len(epochs)} runs, {words}"
+    return words
+
+
+def _epochs(sweep: Sweep) -> str:
+    """Says how long the baseline was trained."""
+    counts = sorted({run.epochs for run in sweep.of("baseline").values()})
+    return f"{' or '.join(map(str, counts))} epochs" if counts else "epochs"

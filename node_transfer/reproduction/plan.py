@@ -43,7 +43,6 @@ PRESETS = {
     ),
 }
 
-_LOW_RATE = {"learning_rate": NODE_ADJOINT.learning_rate / 10}
 _SGD = {
     name: getattr(NODE_ADJOINT, name)
     for name in ("optimizer", "learning_rate", "lr_schedule")
@@ -54,12 +53,10 @@ _RECIPES = {
     "baseline": (BASELINE, {}, False, "baseline"),
     "node_rk": (NODE_RK, {}, True, "rk"),
     "node_adjoint": (NODE_ADJOINT, {}, True, "adjoint"),
-    "node_adjoint_low_rate": (NODE_ADJOINT, _LOW_RATE, True, "adjoint"),
     "node_rk_cold": (NODE_RK, {}, False, "rk"),
     "node_adjoint_cold": (NODE_ADJOINT, {}, False, "adjoint"),
     "more_adam": (BASELINE, {}, True, "rk"),
     "more_sgd": (BASELINE, _SGD, True, "adjoint"),
-    "more_sgd_low_rate": (BASELINE, _SGD | _LOW_RATE, True, "adjoint"),
     # One Euler step of f(h, 0) from 0 to 1 is h + W2 tanh(W1 h + b1) + b2.
     "residual": (NODE_RK, {"method": "euler", "num_steps": 1}, True, "rk"),
 }

@@ -51,9 +51,9 @@ def test_cells_have_mean_deviation_number_of_runs_and_the_papers_value(tmp_path)
         write_run(tmp_path, "baseline", seed, [0.7, 0.8], test=test, seconds=60)
     assert table(tmp_path, "table_1").rows[0] == (
         "EfficientNetB0",
-        "82.0 ± 2.0 % (n=3) | 98.7 %",
-        "82.0 ± 2.0 % (n=3) | 84.5 %",
-        "82.0 ± 2.0 % (n=3) | 81.0 %",
+        "82.00 ± 2.00 % (n=3) | 98.7 %",
+        "82.00 ± 2.00 % (n=3) | 84.5 %",
+        "82.00 ± 2.00 % (n=3) | 81.0 %",
     )
     assert table(tmp_path, "table_2").rows[0] == (
         "EfficientNetB0",
@@ -76,7 +76,8 @@ def test_a_control_is_compared_within_its_seed(tmp_path):
         write_run(tmp_path, "baseline", seed, [0.7, 0.8], test=test)
         write_run(tmp_path, "node_rk", seed, [0.8], test=test + 0.01, init_from="b")
     row = table(tmp_path, "controls").rows[0]
-    assert row[:2] == ("NODE-RK - Baseline", "+1.00 [+1.00, +1.00]")
+    assert row[:3] == ("NODE-RK - Baseline", "1 | 2", "+1.00 [+1.00, +1.00]")
+    assert row[4] == "-"  # the baseline's climb, which a warm start leaves out
     assert row[-2:] == ("-1.0 [-1.5, -0.5]", "2")
 
 
@@ -85,15 +86,15 @@ def test_runs_that_never_reach_the_accuracy_are_counted(tmp_path):
         write_run(tmp_path, "baseline", seed, [0.7, 0.8])
         write_run(tmp_path, "node_rk", seed, [0.5, last], init_from="b")
     row = table(tmp_path, "epochs").rows[1]
-    assert row[3] == "2.0 (in 1 of 2)"
-    assert row[4] == "4.0 (in 1 of 2)"
+    assert row[4] == "2.0 (in 1 of 2)"
+    assert row[5] == "4.0 (in 1 of 2)"
 
 
 def test_what_the_first_epoch_costs_is_told_of_warm_starts(tmp_path):
     write_run(tmp_path, "baseline", 0, [0.7, 0.8])
     write_run(tmp_path, "node_rk", 0, [0.75, 0.8], init_from="b")
     cold, warm = table(tmp_path, "epochs").rows
-    assert (cold[2], warm[2]) == ("-", "-5.0 (n=1)")
+    assert (cold[3], warm[3]) == ("-", "-5.0 (n=1)")
 
 
 def test_runs_of_one_model_that_differ_are_not_averaged(tmp_path):
@@ -120,10 +121,8 @@ def test_table_1_of_runs_that_lie_anywhere(tmp_path):
         cwd=PROJECT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     row = next(line for line in done.stdout.splitlines() if "Proposed" in line)
-    assert row.split(" | ")[1:3] == ["12.5 % (n=1)", "98.5 %"]
-    assert "the paper's: EfficientNetB0, ImageNet weights" in done.stdout.replace(
-        "\n", " "
-    )
+    assert row.split(" | ")[1:3] == ["12.50 % (n=1)", "98.5 %"]
+    assert "The paper's: EfficientNetB0" in done.stdout.replace("\n", " ")
 
 
 def test_a_run_whose_loss_was_never_a_number_is_reported_on(tmp_path):
@@ -144,7 +143,7 @@ def test_the_steadiness_of_models_that_start_cold_is_over_the_same_epochs(tmp_pa
     write_run(tmp_path, "baseline", 0, [0.1, 0.2, 0.9])
     write_run(tmp_path, "node_rk_cold", 0, [0.1, 0.2])
     row = table(tmp_path, "controls").rows[0]
-    assert row[3] == "0.00 (one run)"
+    assert row[4] == "0.00 (one run)"
 
 
 def test_markdown_escapes_the_bar_within_a_cell(sweep_folder):

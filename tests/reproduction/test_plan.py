@@ -46,7 +46,6 @@ def test_the_presets_keep_the_papers_ratios_of_epochs():
     ("left", "right"),
     [
         *CONTROLS.items(),
-        ("node_adjoint_low_rate", "more_sgd_low_rate"),
         ("node_rk", "residual"),
     ],
 )
