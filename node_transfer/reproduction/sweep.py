@@ -70,6 +70,8 @@ def run_sweep(
                     failures[run.title] = reason
                     bar.write(f"FAILED: {run.title}: {reason}", file=sys.stderr)
                 _write_record(output_dir, record, runs, failures)
+            if RunDirectory(run.config.output_dir).finished:
+                _log(run).unlink(missing_ok=True)
             bar.write(f"Run {k} of {len(runs)}: {run.title}: {_result(run)}")
     return failures
 
@@ -126,7 +128,7 @@ def _make(run: PlannedRun, project: Path, bar: tqdm) -> str | None:
     if directory.finished:
         return None
     directory.path.parent.mkdir(parents=True, exist_ok=True)
-    log = directory.path.parent / f"{directory.path.name}.log"
+    log = _log(run)
     with log.open("w") as file:
         process = subprocess.Popen(
             [sys.executable, project / run.arguments[0], *run.arguments[1:]],
@@ -145,9 +147,13 @@ def _make(run: PlannedRun, project: Path, bar: tqdm) -> str | None:
             process.kill()
         raise
     if process.returncode == 0:
-        log.unlink(missing_ok=True)
         return None
     return f"{_last_words(log, process.returncode)} (log: {log})"
+
+
+def _log(run: PlannedRun) -> Path:
+    """What a run prints, kept beside its folder until it is finished."""
+    return Path(f"{run.config.output_dir}.log")
 
 
 def _follow(process: subprocess.Popen, run: PlannedRun, bar: tqdm) -> None:
