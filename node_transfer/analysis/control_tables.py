@@ -4,11 +4,15 @@ import functools
 import math
 
 from node_transfer.analysis import measures
-from node_transfer.analysis.formats import difference, mean_and_deviation
+from node_transfer.analysis.formats import (
+    difference,
+    mean_and_deviation,
+    scale_and_digits,
+)
 from node_transfer.analysis.lineup import COMPARISONS, MODELS
 from node_transfer.analysis.paired import paired_difference
 from node_transfer.analysis.runs import Sweep
-from node_transfer.analysis.stability import CURVES, STATISTICS, Statistic, is_loss
+from node_transfer.analysis.stability import CURVES, STATISTICS, Statistic
 from node_transfer.analysis.table import Table
 
 INTERVAL = (
@@ -72,9 +76,7 @@ def epochs_table(sweep: Sweep) -> Table:
     for name in sweep.names:
         epochs = measures.epochs_to_target(sweep, name)
         warm = measures.starts_warm(sweep, name)
-        before = {
-            seed: sweep.of("baseline")[seed].epochs if warm else 0 for seed in epochs
-        }
+        before = measures.epochs(sweep, "baseline") if warm else dict.fromkeys(epochs, 0)
         best = measures.best_validation(sweep, name)
         reached = functools.partial(_reached, trained=_epochs(sweep, name))
         rows.append(
@@ -182,13 +184,12 @@ def _scale_and_digits(statistic: Statistic, curve: str) -> tuple[float, int]:
     """Accuracies in points, losses in nats, counts as they are."""
     if not statistic.scaled:
         return 1, 1
-    return (1, 3) if is_loss(curve) else (100, 2)
+    return scale_and_digits(curve)
 
 
 def _epochs(sweep: Sweep, name: str) -> str:
     """Returns the number of epochs of a model's runs."""
-    counts = sorted({run.epochs for run in sweep.of(name).values()})
-    return ", ".join(map(str, counts))
+    return ", ".join(map(str, sorted(set(measures.epochs(sweep, name).values()))))
 
 
 def _reached(values: dict[int, float], trained: str, digits: int = 1) -> str:

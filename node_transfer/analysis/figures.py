@@ -51,8 +51,8 @@ def draw_figures(sweep: Sweep, folder) -> list[Figure]:
 
 
 def _figure_1(sweep: Sweep, folder) -> Figure:
-    run = next(iter((sweep.of("node_rk") or sweep.of("baseline")).values()), None)
-    run = run or sweep.all_runs[0]
+    runs = sweep.of("node_rk") or sweep.of("baseline")
+    run = next(iter(runs.values()), sweep.all_runs[0])
     experiment = run.config["experiment"]
     with style.figure(6.4, 2.3) as (fig, axes):
         draw_model(axes, experiment, run.config["data"]["image_size"])
@@ -67,22 +67,21 @@ def _figure_1(sweep: Sweep, folder) -> Figure:
 
 def _paper_figure(sweep: Sweep, folder, number, name, curve, caption) -> Figure:
     stem = f"figure_{number:02d}"
+    runs = sweep.of(name)
+    many = len(runs) > 1
+    line = {**style.LINES[name], "linestyle": "-"}
+    if many:
+        line |= {"color": "#888888", "linewidth": 0.9}
+    epochs, mean, _ = _band(sweep, name, curve)
     with style.figure() as (fig, axes):
-        for seed, run in sorted(sweep.of(name).items()):
-            values = run.history[curve]
-            line = {**style.LINES[name], "linestyle": "-"}
-            many = len(sweep.of(name)) > 1
-            axes.plot(
-                run.history["epoch"],
-                values,
-                **(line | {"color": "#888888", "linewidth": 0.9} if many else line),
-                label="one seed" if seed == min(sweep.of(name)) else None,
-            )
-        epochs, mean, _ = _band(sweep, name, curve)
-        if len(sweep.of(name)) > 1:
+        for seed, run in sorted(runs.items()):
+            label = "one seed" if seed == min(runs) else None
+            axes.plot(run.history["epoch"], run.history[curve], **line, label=label)
+        if many:
             axes.plot(epochs, mean, color="black", linewidth=2.2, label="mean over seeds")
             axes.legend()
-        _label(axes, curve)
+        _label_epochs(axes)
+        _label_values(axes, curve)
         axes.set_ylim(_common_limits(sweep, curve))
         style.save(fig, Path(folder) / stem)
     first, last = mean[0], mean[-1]
@@ -121,10 +120,11 @@ def _validation_curves(sweep: Sweep, folder) -> Figure:
                 panel.axhline(
                     np.mean(list(best)), color="black", linewidth=0.8, linestyle=":"
                 )
-            _label(panel, "val_accuracy")
+            _label_epochs(panel)
+            _label_values(panel, "val_accuracy")
             panel.set_title(title, fontsize=9)
             panel.set_xlabel("epochs of its own")
-        fig.legend(loc="outside lower center", ncols=3, fontsize=8)
+        _legend_below(fig, ncols=3)
         style.save(fig, Path(folder) / "validation_curves")
     return Figure(
         "validation_curves",
@@ -150,11 +150,10 @@ def _nfe(sweep: Sweep, folder) -> Figure | None:
                     fillstyle=fill,
                     label=f"{MODELS[name].label}, {column.removeprefix('nfe_')}",
                 )
-        axes.set_xlabel("epoch")
+        _label_epochs(axes)
         axes.set_ylabel("evaluations of f a solve")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylim(bottom=0)
-        fig.legend(loc="outside lower center", ncols=2, fontsize=8)
+        _legend_below(fig, ncols=2)
         style.save(fig, Path(folder) / "nfe")
     return Figure(
         "nfe",
@@ -175,11 +174,10 @@ def _accuracy_against_seconds(sweep: Sweep, folder) -> Figure:
                     linewidth=1.0,
                     label=MODELS[name].label if i == 0 else None,
                 )
-        _label(axes, "val_accuracy")
+        _label_values(axes, "val_accuracy")
         axes.set_xlabel("minutes of training of its own")
-        axes.xaxis.set_major_locator(MaxNLocator())
         axes.set_xlim(left=0)
-        fig.legend(loc="outside lower center", ncols=3, fontsize=8)
+        _legend_below(fig, ncols=3)
         style.save(fig, Path(folder) / "accuracy_against_seconds")
     return Figure(
         "accuracy_against_seconds",
@@ -223,10 +221,17 @@ def _band(sweep: Sweep, name: str, column: str):
     return np.arange(1, length + 1), values.mean(0), spread
 
 
-def _label(axes, curve: str) -> None:
+def _legend_below(fig, ncols: int) -> None:
+    fig.legend(loc="outside lower center", ncols=ncols, fontsize=8)
+
+
+def _label_epochs(axes) -> None:
     axes.set_xlabel("epoch")
-    axes.set_ylabel(CURVES[curve].lower())
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _label_values(axes, curve: str) -> None:
+    axes.set_ylabel(CURVES[curve].lower())
     if not is_loss(curve):
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from node_transfer.analysis.paired import Difference
+from node_transfer.analysis.stability import is_loss
 
 
 def mean_and_deviation(
@@ -48,6 +49,11 @@ def difference(d: Difference | None, scale: float = 1, digits: int = 1) -> str:
     if d.low is None:
         return f"{signed(d.mean)} (one run)"
     return f"{signed(d.mean)} [{signed(d.low)}, {signed(d.high)}]"
+
+
+def scale_and_digits(curve: str) -> tuple[int, int]:
+    """Returns factor and decimals of a curve: accuracies in points, losses in nats."""
+    return (1, 3) if is_loss(curve) else (100, 2)
 
 
 def number(value: float, digits: int) -> str:

@@ -27,6 +27,11 @@ def starts_warm(sweep: Sweep, name: str) -> bool:
     return any(run.config["experiment"].get("init_from") for run in runs)
 
 
+def epochs(sweep: Sweep, name: str) -> dict[int, int]:
+    """Epochs that each run trained for; without those of a warm start."""
+    return {seed: run.epochs for seed, run in sweep.of(name).items()}
+
+
 def accuracy(sweep: Sweep, name: str, split: str = "test") -> dict[int, float]:
     """Accuracy of the saved model on a split, as a fraction of 1."""
     return {s: run.metrics[split]["accuracy"] for s, run in sweep.of(name).items()}
@@ -106,11 +111,11 @@ def epochs_difference(sweep: Sweep, left: str, right: str) -> Difference | None:
 
 
 def curve_statistic(
-    sweep: Sweep, name: str, statistic: Statistic, curve: str, epochs: int | None = None
+    sweep: Sweep, name: str, statistic: Statistic, curve: str, first: int | None = None
 ) -> dict[int, float]:
-    """A statistic of a curve of the history, of its first `epochs`."""
+    """A statistic of a curve of the history, of its `first` epochs; `None`: of all."""
     return {
-        seed: statistic.compute(run.history[curve][:epochs], is_loss(curve))
+        seed: statistic.compute(run.history[curve][:first], is_loss(curve))
         for seed, run in sweep.of(name).items()
     }
 
@@ -123,11 +128,11 @@ def curve_difference(
     Two models that both start cold are compared over the epochs that both have, since
     a curve changes most while it still rises. `None` where a value is not finite.
     """
-    epochs = None
+    common = None
     if not (starts_warm(sweep, left) or starts_warm(sweep, right)):
-        runs = [*sweep.of(left).values(), *sweep.of(right).values()]
-        epochs = min((run.epochs for run in runs), default=None)
+        lengths = (*epochs(sweep, left).values(), *epochs(sweep, right).values())
+        common = min(lengths, default=None)
     return paired_difference(
-        curve_statistic(sweep, left, statistic, curve, epochs),
-        curve_statistic(sweep, right, statistic, curve, epochs),
+        curve_statistic(sweep, left, statistic, curve, common),
+        curve_statistic(sweep, right, statistic, curve, common),
     )

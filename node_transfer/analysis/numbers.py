@@ -29,7 +29,7 @@ def _quantities(sweep: Sweep, name: str):
     for split in SPLITS:
         for key in ("accuracy", "loss"):
             yield f"{split}_{key}", {s: r.metrics[split][key] for s, r in runs.items()}
-    yield "epochs", {seed: run.epochs for seed, run in runs.items()}
+    yield "epochs", measures.epochs(sweep, name)
     yield "training_seconds", measures.training_seconds(sweep, name)
     yield "seconds_per_epoch", measures.seconds_per_epoch(sweep, name)
     yield "best_val_accuracy", measures.best_validation(sweep, name)

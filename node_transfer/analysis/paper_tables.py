@@ -34,7 +34,7 @@ def table_2(sweep: Sweep) -> Table:
     """Epochs and training time, `ours | paper`."""
     rows = []
     for name in _models(sweep):
-        epochs = {seed: run.epochs for seed, run in sweep.of(name).items()}
+        epochs = measures.epochs(sweep, name)
         seconds = measures.training_seconds(sweep, name)
         minutes = {seed: s / 60 for seed, s in seconds.items()}
         per_epoch = mean_and_deviation(measures.seconds_per_epoch(sweep, name))
@@ -93,7 +93,7 @@ def _made_of(sweep: Sweep) -> str:
     runs = list(sweep.of("baseline").values()) or sweep.all_runs
     ours = " and ".join(dict.fromkeys(map(source, runs)))
     epochs = "/".join(
-        str(min(r.epochs for r in sweep.of(n).values())) for n in _models(sweep)
+        str(min(measures.epochs(sweep, name).values())) for name in _models(sweep)
     )
     return f"Ours: {ours}; {epochs} epochs. The paper's: {paper.SOURCE}."
 

@@ -116,21 +116,22 @@ def read_sweep(folder) -> Sweep:
             f"{str(folder)!r} has no finished run (FOLDER/seed-0/baseline and so on): "
             "pass the --output_dir of a sweep, or leave --report_only out to train."
         )
-    for of_model in runs.values():
-        _check_alike(list(of_model.values()))
+    _check_alike(runs)
     return Sweep(runs, read_record(folder), tuple(unfinished))
 
 
-def _check_alike(runs: list[Run]) -> None:
+def _check_alike(runs: dict[str, dict[int, Run]]) -> None:
     """Raises `UserError` where runs of one model differ in more than the seed."""
-    first = runs[0].config["experiment"]
-    for run in runs[1:]:
-        for name, value in run.config["experiment"].items():
-            if name not in FREE and first.get(name) != value:
-                raise UserError(
-                    f"{runs[0].path!r} has {name} = {first.get(name)!r} and {run.path!r} "
-                    f"{value!r}, so they cannot be averaged: keep them in two folders."
-                )
+    for first, *others in (tuple(of_model.values()) for of_model in runs.values()):
+        expected = first.config["experiment"]
+        for run in others:
+            for name, value in run.config["experiment"].items():
+                if name not in FREE and expected.get(name) != value:
+                    raise UserError(
+                        f"{first.path!r} has {name} = {expected.get(name)!r} and "
+                        f"{run.path!r} {value!r}, so they cannot be averaged: keep them "
+                        "in two folders."
+                    )
 
 
 def gather(paths) -> Sweep:
@@ -153,8 +154,7 @@ def gather(paths) -> Sweep:
                 f"{seed}: pass one."
             )
         of_model[seed] = run
-    for of_model in runs.values():
-        _check_alike(list(of_model.values()))
+    _check_alike(runs)
     return Sweep(runs, {"runs": []})
 
 

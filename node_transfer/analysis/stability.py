@@ -47,8 +47,7 @@ def deviation_from_running_median(values: Sequence[float]) -> float:
     for t in range(1, len(x) - 1):
         half = min(WINDOW // 2, t, len(x) - 1 - t)
         deviations.append(x[t] - np.median(x[t - half : t + half + 1]))
-    with np.errstate(invalid="ignore"):
-        return float(np.sqrt(np.mean(np.square(deviations))))
+    return float(np.sqrt(np.mean(np.square(deviations))))
 
 
 def deepest_setback(values: Sequence[float], loss: bool = False) -> float:

@@ -14,7 +14,11 @@ import functools
 import math
 
 from node_transfer.analysis import measures
-from node_transfer.analysis.formats import difference, mean_and_deviation
+from node_transfer.analysis.formats import (
+    difference,
+    mean_and_deviation,
+    scale_and_digits,
+)
 from node_transfer.analysis.lineup import CONTROLS, MODELS, NODE_MODELS
 from node_transfer.analysis.paired import Difference
 from node_transfer.analysis.runs import Sweep
@@ -175,7 +179,8 @@ def _steadier(
     sweep: Sweep, name: str, rival: str, seeds: list[int], curve: str
 ) -> tuple[str, str]:
     """Tests whether a validation curve of a model strays less than its rival's."""
-    scale, digits, unit = (1, 3, "nats") if is_loss(curve) else (100, 2, "points")
+    scale, digits = scale_and_digits(curve)
+    unit = "nats" if is_loss(curve) else "points"
     ours, theirs = (
         _shared(measures.curve_statistic(sweep, model, AROUND_MEDIAN, curve), seeds)
         for model in (name, rival)
@@ -224,5 +229,5 @@ def _after(epochs: dict[int, float]) -> str:
 
 def _epochs(sweep: Sweep) -> str:
     """Says how long the baseline was trained."""
-    counts = sorted({run.epochs for run in sweep.of("baseline").values()})
+    counts = sorted(set(measures.epochs(sweep, "baseline").values()))
     return f"{' or '.join(map(str, counts))} epochs" if counts else "epochs"
