@@ -5,9 +5,9 @@ import shlex
 from absl import flags
 
 from node_transfer.errors import UserError
-from node_transfer.models.backbones import BACKBONES
 from node_transfer.reproduction.plan import PRESETS, PlannedRun, plan
-from node_transfer.training import config as choices
+from node_transfer.training import flags as training_flags
+from node_transfer.training.config import BASELINE
 
 FLAGS = flags.FLAGS
 # Flags that go to every run as they are.
@@ -39,28 +39,9 @@ def define_sweep_flags() -> None:
     flags.DEFINE_string(
         "note", None, "A sentence on data or machine for the report, such as a caveat."
     )
-    flags.DEFINE_string("data_dir", None, "Folder of TensorFlow Datasets.")
-    flags.DEFINE_enum(
-        "backbone",
-        None,
-        list(BACKBONES),
-        f"The network of all models. Default: {choices.DEFAULT_BACKBONE}.",
-    )
-    flags.DEFINE_string(
-        "weights",
-        None,
-        "What the backbone starts from: imagenet, none, auto, or a file. Default: "
-        f"{choices.DEFAULT_WEIGHTS}; with --preset=paper imagenet.",
-    )
-    flags.DEFINE_enum(
-        "strategy", "auto", choices.STRATEGIES, "one_device, mirrored, or auto."
-    )
-    flags.DEFINE_enum(
-        "mixed_precision",
-        "none",
-        choices.MIXED_PRECISION,
-        "Compute the backbone in half precision. The ODE stays in float32.",
-    )
+    training_flags.define_data_dir_flag()
+    training_flags.define_network_flags(weights_note="; with --preset=paper imagenet")
+    training_flags.define_device_flags(BASELINE)
 
 
 def output_dir() -> str:

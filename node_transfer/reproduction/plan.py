@@ -10,6 +10,7 @@ from node_transfer.training.config import (
     NODE_RK,
     ExperimentConfig,
 )
+from node_transfer.training.run_directory import RunDirectory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +82,10 @@ class PlannedRun:
     @property
     def seed(self) -> int:
         return self.config.seed
+
+    @property
+    def directory(self) -> RunDirectory:
+        return RunDirectory(self.config.output_dir)
 
     @property
     def title(self) -> str:

@@ -4,9 +4,7 @@ Imports no TensorFlow.
 """
 
 import ctypes
-import dataclasses
 import functools
-import json
 import os
 import shlex
 import signal
@@ -20,8 +18,7 @@ from tqdm import tqdm
 from node_transfer.analysis.runs import SWEEP_RECORD, read_record
 from node_transfer.errors import UserError
 from node_transfer.reproduction.plan import PlannedRun
-from node_transfer.training.config import DEFAULT_BACKBONE, DEFAULT_WEIGHTS
-from node_transfer.training.run_directory import RunDirectory
+from node_transfer.training.run_directory import RunDirectory, write_json
 
 POLL_SECONDS = 0.5
 STOP_SECONDS = 10
@@ -50,16 +47,16 @@ def run_sweep(
         UserError: A finished run of another experiment is in the way, or another sweep
             is at work in the folder; nothing is run.
     """
-    for run in runs:
-        for needed in (run, run.start):
-            if needed is not None:
-                _check_finished(needed)
+    needed = {run.config.output_dir: run for run in runs}
+    needed |= {run.start.config.output_dir: run.start for run in runs if run.start}
+    for run in needed.values():
+        _check_finished(run)
     failures = {}
     with RunDirectory(output_dir).locked(), _progress(runs) as bar:
         _write_record(output_dir, record, runs, failures)
         for k, run in enumerate(runs, start=1):
             bar.set_description(f"Run {k} of {len(runs)}: {run.title}")
-            if not RunDirectory(run.config.output_dir).finished:
+            if not run.directory.finished:
                 try:
                     reason = _make(run, project, bar)
                 except OSError as error:
@@ -70,7 +67,7 @@ def run_sweep(
                     failures[run.title] = reason
                     bar.write(f"FAILED: {run.title}: {reason}", file=sys.stderr)
                 _write_record(output_dir, record, runs, failures)
-            if RunDirectory(run.config.output_dir).finished:
+            if run.directory.finished:
                 _log(run).unlink(missing_ok=True)
             bar.write(f"Run {k} of {len(runs)}: {run.title}: {_result(run)}")
     return failures
@@ -95,17 +92,12 @@ def _progress(runs: list[PlannedRun]) -> tqdm:
 
 def _check_finished(run: PlannedRun) -> None:
     """Raises `UserError` where a finished run is not the one that is planned."""
-    directory = RunDirectory(run.config.output_dir)
+    directory, config = run.directory, run.config
     if not directory.finished:
         return
-    resolved = ["image_size"] if run.config.image_size is None else []
-    config = run.config
+    resolved = ["image_size"] if config.image_size is None else []
     if run.start is None:
-        config = dataclasses.replace(
-            config,
-            backbone=config.backbone or DEFAULT_BACKBONE,
-            weights=config.weights or DEFAULT_WEIGHTS,
-        )
+        config = config.with_default_network()
     else:
         resolved += ["backbone", "weights"]  # those of the run that it starts from
     differing = directory.differing_field(config, tuple(resolved))
@@ -120,8 +112,8 @@ def _check_finished(run: PlannedRun) -> None:
 
 def _make(run: PlannedRun, project: Path, bar: tqdm) -> str | None:
     """Trains one run in a process of its own; returns why it failed, or `None`."""
-    directory = RunDirectory(run.config.output_dir)
-    if run.start and not RunDirectory(run.start.config.output_dir).finished:
+    directory = run.directory
+    if run.start and not run.start.directory.finished:
         return f"not made, since {run.start.title}, which it starts from, is not finished"
     with directory.locked(timeout=-1):  # another process may still be at it
         pass
@@ -178,7 +170,7 @@ def _end_with(parent: int) -> None:
 
 def _epochs_done(run: PlannedRun) -> int:
     try:
-        return len(RunDirectory(run.config.output_dir).read_history())
+        return len(run.directory.read_history())
     except (OSError, ValueError, TypeError, KeyError):
         return 0  # the run itself will say what is wrong
 
@@ -195,14 +187,13 @@ def _last_words(log: Path, code: int) -> str:
 
 
 def _result(run: PlannedRun) -> str:
-    directory = RunDirectory(run.config.output_dir)
-    if not directory.finished:
+    if not run.directory.finished:
         return "not finished"
-    metrics = directory.read_metrics()
+    metrics = run.directory.read_metrics()
     minutes = metrics["seconds"]["training"] / 60
     return (
         f"test accuracy {metrics['test']['accuracy']:.1%}, {metrics['epochs']} epochs in "
-        f"{minutes:.1f} min, {directory.path}"
+        f"{minutes:.1f} min, {run.directory.path}"
     )
 
 
@@ -210,7 +201,6 @@ def _write_record(
     output_dir: str, record: dict, runs: list[PlannedRun], failures: dict[str, str]
 ) -> None:
     """Writes `sweep.json`; what an earlier sweep made in the folder stays in it."""
-    path = Path(output_dir) / SWEEP_RECORD
     earlier = read_record(output_dir)
     entries = {(entry["model"], entry["seed"]): entry for entry in earlier["runs"]}
     for run in runs:
@@ -225,11 +215,8 @@ def _write_record(
         "commands": [*commands, record["command"]],
         "runs": list(entries.values()),
     }
-    partial = path.with_name(f"{path.name}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(content, indent=2) + "\n")
-        os.replace(partial, path)
+        write_json(Path(output_dir) / SWEEP_RECORD, content)
     except OSError as error:
         raise UserError(
             f"The folder {output_dir!r} cannot be written ({error.strerror}): pass "

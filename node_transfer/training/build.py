@@ -13,8 +13,6 @@ from node_transfer.models.backbones import WeightsSource, build_backbone, check_
 from node_transfer.models.saving import load_model
 from node_transfer.models.transfer_classifier import TransferClassifier
 from node_transfer.training.config import (
-    DEFAULT_BACKBONE,
-    DEFAULT_WEIGHTS,
     FIXED_GRID_METHODS,
     ExperimentConfig,
 )
@@ -28,10 +26,9 @@ def resolve_backbone(config: ExperimentConfig) -> ExperimentConfig:
         UserError: A flag contradicts the run that `init_from` names.
     """
     if config.init_from is None:
-        backbone = config.backbone or DEFAULT_BACKBONE
-        check_backbone(backbone)
-        weights = config.weights or DEFAULT_WEIGHTS
-        return dataclasses.replace(config, backbone=backbone, weights=weights)
+        config = config.with_default_network()
+        check_backbone(config.backbone)
+        return config
     if config.weights is not None:
         raise UserError(
             f"weights is {config.weights!r} and init_from is {config.init_from!r}: an "

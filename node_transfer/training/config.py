@@ -111,6 +111,14 @@ class ExperimentConfig:
         """The name of Keras's policy for `mixed_precision`."""
         return "float32" if self.mixed_precision == "none" else self.mixed_precision
 
+    def with_default_network(self) -> "ExperimentConfig":
+        """Fills in backbone and weights of a cold start where they are not given."""
+        return dataclasses.replace(
+            self,
+            backbone=self.backbone or DEFAULT_BACKBONE,
+            weights=self.weights or DEFAULT_WEIGHTS,
+        )
+
     def what_matters(self) -> dict:
         """The fields that decide what is computed, for comparing two configs."""
         fields = dataclasses.asdict(self)

@@ -19,6 +19,10 @@ def define_data_flags(dataset: str | None):
         "The images: digits (8x8 handwritten digits that come with scikit-learn) or the "
         "name of an image classification set of TensorFlow Datasets, such as cifar10.",
     )
+    define_data_dir_flag()
+
+
+def define_data_dir_flag():
     flags.DEFINE_string(
         "data_dir",
         None,
@@ -45,21 +49,26 @@ def define_experiment_flags(defaults: ExperimentConfig):
     )
 
 
-def _define_model_flags(defaults: ExperimentConfig):
+def define_network_flags(backbone_note: str = "", weights_note: str = ""):
+    """Flags of the backbone and what it starts from; a note follows the default."""
     flags.DEFINE_enum(
         "backbone",
         None,
         list(BACKBONES),
         "The network whose features the final layer sees. Default: "
-        f"{choices.DEFAULT_BACKBONE}, or that of --init_from.",
+        f"{choices.DEFAULT_BACKBONE}{backbone_note}.",
     )
     flags.DEFINE_string(
         "weights",
         None,
         "What the backbone starts from: imagenet (Keras downloads the weights once), "
         "none (random), auto (imagenet if it can be had, else random, and says so), or "
-        f"the path of a weights file. Default: {choices.DEFAULT_WEIGHTS}.",
+        f"the path of a weights file. Default: {choices.DEFAULT_WEIGHTS}{weights_note}.",
     )
+
+
+def _define_model_flags(defaults: ExperimentConfig):
+    define_network_flags(backbone_note=", or that of --init_from")
     flags.DEFINE_integer(
         "image_size",
         None,
@@ -78,6 +87,11 @@ def _define_model_flags(defaults: ExperimentConfig):
         "Start from the network of an earlier run (its run directory or .keras file): "
         "its backbone and final layer, as the paper adds the block to the trained model.",
     )
+    define_device_flags(defaults)
+
+
+def define_device_flags(defaults: ExperimentConfig):
+    """Flags that say on what, and how exactly, a network is computed."""
     flags.DEFINE_enum(
         "strategy",
         defaults.strategy,

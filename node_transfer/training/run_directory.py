@@ -70,10 +70,7 @@ class RunDirectory:
                 "pass another --output_dir."
             ) from None
         except OSError as error:
-            raise UserError(
-                f"The run directory {str(self.path)!r} cannot be written "
-                f"({error.strerror}): pass another --output_dir."
-            ) from error
+            raise self._unusable("written", error) from error
         try:
             with lock:
                 try:
@@ -105,21 +102,23 @@ class RunDirectory:
             return
         self._make_folder()
         try:
-            self._write_json(CONFIG, {"experiment": dataclasses.asdict(config), **record})
+            write_json(
+                self.path / CONFIG, {"experiment": dataclasses.asdict(config), **record}
+            )
         except OSError as error:
-            raise UserError(
-                f"The run directory {str(self.path)!r} cannot be written "
-                f"({error.strerror}): pass another --output_dir."
-            ) from error
+            raise self._unusable("written", error) from error
 
     def _make_folder(self) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(
-                f"The run directory {str(self.path)!r} cannot be made "
-                f"({error.strerror}): pass another --output_dir."
-            ) from error
+            raise self._unusable("made", error) from error
+
+    def _unusable(self, what: str, error: OSError) -> UserError:
+        return UserError(
+            f"The run directory {str(self.path)!r} cannot be {what} ({error.strerror}): "
+            "pass another --output_dir."
+        )
 
     def check_free(self, config: ExperimentConfig) -> None:
         """Raises `UserError` where no run may be written, before work is put into it."""
@@ -210,7 +209,7 @@ class RunDirectory:
         return self._read_json(METRICS)
 
     def write_metrics(self, metrics: dict) -> None:
-        self._write_json(METRICS, metrics)
+        write_json(self.path / METRICS, metrics)
 
     def read_history(self) -> list[dict[str, float]]:
         """Returns `history.csv`, a row an epoch."""
@@ -258,7 +257,9 @@ class RunDirectory:
                 "run the experiment again with --overwrite."
             ) from None
 
-    def _write_json(self, name: str, content: dict) -> None:
-        partial = self.path / f"{name}.partial"
-        partial.write_text(json.dumps(content, indent=2) + "\n")
-        os.replace(partial, self.path / name)
+
+def write_json(path: Path, content) -> None:
+    """Writes a file whole or not at all."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(json.dumps(content, indent=2) + "\n")
+    os.replace(partial, path)
