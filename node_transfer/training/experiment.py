@@ -13,12 +13,12 @@ from node_transfer.errors import UserError
 from node_transfer.models.backbones import BACKBONES, MIN_IMAGE_SIZE
 from node_transfer.models.saving import load_model, save_model
 from node_transfer.ode import failure
+from node_transfer.runs.config import ExperimentConfig
+from node_transfer.runs.directory import RunDirectory
 from node_transfer.training import evaluation
 from node_transfer.training.build import build_model, resolve_backbone
 from node_transfer.training.callbacks import RecordEpoch, SeedEpoch
-from node_transfer.training.config import ExperimentConfig
 from node_transfer.training.optimizers import make_optimizer
-from node_transfer.training.run_directory import RunDirectory
 from node_transfer.training.strategy import environment, make_strategy
 
 
@@ -92,7 +92,7 @@ def _load_data(config: ExperimentConfig) -> ImageData:
     if config.batch_size > data.sizes["train"]:
         raise UserError(
             f"batch_size is {config.batch_size} and there are {data.sizes['train']} "
-            f"training examples: pass --batch_size={data.sizes['train']} or less."
+            f"training examples: pass batch_size={data.sizes['train']} or less."
         )
     return data
 
@@ -126,7 +126,7 @@ def _fit(run, config, model, data, steps_per_epoch, epochs_done, rows, verbose):
             callbacks=[
                 SeedEpoch(config.seed),
                 RecordEpoch(run, rows),
-                keras.callbacks.TensorBoard(run.path / "tensorboard", write_graph=False),
+                keras.callbacks.TensorBoard(run.tensorboard_path, write_graph=False),
             ],
             verbose=verbose,
         )
@@ -136,8 +136,8 @@ def _fit(run, config, model, data, steps_per_epoch, epochs_done, rows, verbose):
             raise
         epochs, _ = run.last_checkpoint()
         raise UserError(
-            f"{sentence} ({epochs} whole epochs are kept in {run.path}; --overwrite "
-            "starts anew.)"
+            f"{sentence} ({epochs} whole epochs are kept in {run.path}; "
+            "overwrite=True starts anew.)"
         ) from None
 
 

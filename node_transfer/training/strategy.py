@@ -4,11 +4,11 @@ import platform
 
 import tensorflow as tf
 
-from node_transfer.training.config import ExperimentConfig
+from node_transfer.runs.config import ExperimentConfig
 
 
 def make_strategy(name: str) -> tf.distribute.Strategy:
-    """Returns the strategy for `--strategy`.
+    """Returns the strategy of a config.
 
     Args:
         name: `"one_device"`; `"mirrored"`: one replica on each GPU, or on each logical

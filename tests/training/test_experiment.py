@@ -15,9 +15,9 @@ import tensorflow as tf
 
 from node_transfer import load_model
 from node_transfer.errors import UserError
-from node_transfer.training.config import BASELINE, NODE_ADJOINT, NODE_RK
+from node_transfer.runs.config import BASELINE, NODE_ADJOINT, NODE_RK
+from node_transfer.runs.directory import RunDirectory
 from node_transfer.training.experiment import run_experiment
-from node_transfer.training.run_directory import RunDirectory
 from node_transfer.training.saved_model import evaluate_saved
 from tests.conftest import PROJECT
 from tests.own_process import in_own_process
@@ -127,8 +127,8 @@ def test_evaluation_that_does_not_fit_is_one_sentence(baseline_run, tmp_path):
     alone = tmp_path / "alone.keras"
     alone.write_bytes(baseline_run.model_path.read_bytes())
     for path, kwargs, complaint in [
-        (baseline_run.path, {"rtol": 1e-3}, "has no ODE block.*--rtol"),
-        (alone, {}, "no config.json beside it.*--dataset"),
+        (baseline_run.path, {"rtol": 1e-3}, "has no ODE block.*rtol="),
+        (alone, {}, "no config.json beside it.*dataset="),
         (tmp_path / "nothing", {}, "There is no model file"),
     ]:
         with pytest.raises(UserError, match=complaint):
@@ -138,13 +138,13 @@ def test_evaluation_that_does_not_fit_is_one_sentence(baseline_run, tmp_path):
 def test_init_from_that_does_not_fit_is_one_sentence(baseline_run, tmp_path):
     init = {"init_from": str(baseline_run.path), "weights": None}
     for changes, complaint in [
-        ({**init, "weights": "none"}, "leave --weights out"),
-        ({**init, "backbone": B3}, "leave --backbone out"),
-        ({**init, "image_size": 64}, "leave --image_size out"),
+        ({**init, "weights": "none"}, "leave weights= out"),
+        ({**init, "backbone": B3}, "leave backbone= out"),
+        ({**init, "image_size": 64}, "leave image_size= out"),
         ({**init, "mixed_precision": "mixed_bfloat16"}, "computes in float32: pass"),
         (
             {**init, "init_from": str(baseline_run.model_path), "backbone": B3},
-            "leave --backbone out",
+            "leave backbone= out",
         ),
         ({"init_from": str(tmp_path / "no"), "weights": None}, "There is no model file"),
     ]:

@@ -5,8 +5,8 @@ import dataclasses
 from absl import flags
 
 from node_transfer.models.backbones import BACKBONES
-from node_transfer.training import config as choices
-from node_transfer.training.config import ExperimentConfig
+from node_transfer.runs import config as choices
+from node_transfer.runs.config import ExperimentConfig
 
 FLAGS = flags.FLAGS
 
