@@ -12,7 +12,15 @@ from node_transfer.errors import UserError
 SWEEP_RECORD = "sweep.json"  # what the sweep was asked for, and which runs failed
 NEEDED = ("epoch", "seconds", *CURVES)  # columns of a history
 # Fields of a config that may differ between the runs of one model.
-FREE = ("seed", "init_from", "data_dir", "output_dir", "overwrite", "strategy")
+FREE = (
+    "seed",
+    "init_from",
+    "data_dir",
+    "data_note",
+    "output_dir",
+    "overwrite",
+    "strategy",
+)
 
 
 @dataclasses.dataclass(frozen=True)

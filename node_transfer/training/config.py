@@ -7,6 +7,7 @@ from node_transfer.ode.tableaus import TABLEAUS
 
 DEFAULT_BACKBONE = "EfficientNetB0"
 DEFAULT_WEIGHTS = "auto"
+WEIGHTS_WORDS = ("imagenet", "none", "auto")  # anything else is a path
 
 BLOCKS = ("none", "ode")
 DYNAMICS = ("dense", "conv")
@@ -35,6 +36,7 @@ class ExperimentConfig:
     block: str
     dataset: str = "cifar10"
     data_dir: str | None = None
+    data_note: str | None = None
     backbone: str | None = None
     weights: str | None = None
     image_size: int | None = None
@@ -122,7 +124,7 @@ class ExperimentConfig:
     def what_matters(self) -> dict:
         """The fields that decide what is computed, for comparing two configs."""
         fields = dataclasses.asdict(self)
-        for name in ("data_dir", "output_dir", "overwrite"):
+        for name in ("data_dir", "data_note", "output_dir", "overwrite"):
             del fields[name]
         return fields
 

@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import filelock
+import numpy as np
 
 from node_transfer.errors import UserError
 from node_transfer.training.config import ExperimentConfig
 
-CONFIG, HISTORY, METRICS, MODEL = (
+CONFIG, HISTORY, METRICS, PREDICTIONS, MODEL = (
     "config.json",
     "history.csv",
     "metrics.json",
+    "predictions.npz",
     "model.keras",
 )
 LOCK = "lock"  # held by the process that trains the run
@@ -25,7 +27,8 @@ PARTIAL = f"{CONFIG}.partial"  # what a process that was killed may leave of a r
 
 
 class RunDirectory:
-    """A folder with `config.json`, `history.csv`, `metrics.json` and `model.keras`.
+    """A folder with `config.json`, `history.csv`, `metrics.json`, `predictions.npz` and
+    `model.keras`.
 
     While training it also has `checkpoint/`, with the state after the last whole epoch,
     and `tensorboard/`.
@@ -177,7 +180,7 @@ class RunDirectory:
 
     def _clear(self):
         """Removes a run's own files, and nothing else."""
-        for name in (METRICS, CONFIG, HISTORY, MODEL):
+        for name in (METRICS, CONFIG, HISTORY, PREDICTIONS, MODEL):
             (self.path / name).unlink(missing_ok=True)
         for name in ("checkpoint", "tensorboard"):
             shutil.rmtree(self.path / name, ignore_errors=True)
@@ -204,12 +207,23 @@ class RunDirectory:
             )
         return experiment
 
+    def add_to_config(self, **entries) -> None:
+        """Adds entries to `config.json`, or replaces them."""
+        write_json(self.path / CONFIG, {**self.read_config(), **entries})
+
     def read_metrics(self) -> dict:
         """Returns `metrics.json`; raises `UserError` where the run is not finished."""
         return self._read_json(METRICS)
 
     def write_metrics(self, metrics: dict) -> None:
         write_json(self.path / METRICS, metrics)
+
+    def write_predictions(self, arrays: dict[str, np.ndarray]) -> None:
+        """Writes `predictions.npz`, compressed; see `evaluation.predict` for what."""
+        partial = self.path / f"{PREDICTIONS}.partial"
+        with partial.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+        os.replace(partial, self.path / PREDICTIONS)
 
     def read_history(self) -> list[dict[str, float]]:
         """Returns `history.csv`, a row an epoch."""
