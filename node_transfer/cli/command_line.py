@@ -4,7 +4,7 @@ import dataclasses
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from absl import app, flags, logging
@@ -69,7 +69,7 @@ def run(command: Command, arguments: list[str]) -> None:
         try:
             command.run()
         except UserError as error:
-            stop(with_dashes(str(error)), code=2)
+            stop(with_dashes(str(error), _own_flags()), code=2)
         except ModuleNotFoundError as error:
             package = (error.name or "").split(".")[0]
             if package in ("", "node_transfer"):
@@ -95,13 +95,16 @@ def stop(sentence: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def with_dashes(sentence: str) -> str:
+def with_dashes(sentence: str, own: Mapping[str, flags.Flag]) -> str:
     """Returns a sentence of the library as the command line puts it.
 
     Arguments that are flags of the command get their dashes: `image_size=32` becomes
     `--image_size=32`, `image_size=` `--image_size`, `overwrite=True` `--overwrite`.
+
+    Args:
+        sentence: A message that names arguments as Python does; see `UserError`.
+        own: The command's flags, by name.
     """
-    own = _own_flags()
 
     def rewritten(match):
         name, truth = match["name"], match["truth"]

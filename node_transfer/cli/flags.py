@@ -31,9 +31,19 @@ def define_data_dir_flag():
     )
 
 
+def define_data_note_flag():
+    flags.DEFINE_string(
+        "data_note",
+        None,
+        "A sentence for the run's record on images that are not quite what their name "
+        "says, such as a copy that was compressed anew.",
+    )
+
+
 def define_experiment_flags(defaults: ExperimentConfig):
     """Defines every flag of an experiment, with its defaults."""
     define_data_flags(defaults.dataset)
+    define_data_note_flag()
     _define_model_flags(defaults)
     _define_training_flags(defaults)
     _define_ode_flags(defaults)

@@ -11,7 +11,14 @@ from node_transfer.runs.config import BASELINE
 
 FLAGS = flags.FLAGS
 # Flags that go to every run as they are.
-PASSED_ON = ("data_dir", "backbone", "weights", "strategy", "mixed_precision")
+PASSED_ON = (
+    "data_dir",
+    "data_note",
+    "backbone",
+    "weights",
+    "strategy",
+    "mixed_precision",
+)
 
 
 def define_sweep_flags() -> None:
@@ -40,6 +47,7 @@ def define_sweep_flags() -> None:
         "note", None, "A sentence on data or machine for the report, such as a caveat."
     )
     run_flags.define_data_dir_flag()
+    run_flags.define_data_note_flag()
     run_flags.define_network_flags(weights_note="; with --preset=paper imagenet")
     run_flags.define_device_flags(BASELINE)
 

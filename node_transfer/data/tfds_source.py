@@ -2,6 +2,7 @@
 
 import os
 
+from node_transfer.data import checksums
 from node_transfer.errors import UserError, first_line
 from node_transfer.network import server_answers
 
@@ -47,6 +48,7 @@ def source(info) -> dict:
         "name": info.name,
         "version": f"tensorflow_datasets {info.version}",
         "description": " ".join(info.description.split())[:400],
+        "checksum": checksums.of_files(info.data_dir),
     }
 
 

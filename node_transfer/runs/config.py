@@ -9,6 +9,7 @@ from node_transfer.runs.fields import THE_DEFAULT, declared, meaning
 
 DEFAULT_BACKBONE = "EfficientNetB0"
 DEFAULT_WEIGHTS = "auto"
+WEIGHTS_WORDS = ("imagenet", "none", "auto")  # anything else is a path
 
 BLOCKS = ("none", "ode")
 DYNAMICS = ("dense", "conv")
@@ -39,6 +40,7 @@ class ExperimentConfig:
     block: str
     dataset: str = "cifar10"
     data_dir: str | None = declared(None, matters=False)
+    data_note: str | None = declared(None, matters=False)
     backbone: str | None = declared(None, resolved=True, cold_start=DEFAULT_BACKBONE)
     weights: str | None = declared(None, resolved=True, cold_start=DEFAULT_WEIGHTS)
     image_size: int | None = declared(None, resolved=True)

@@ -7,14 +7,17 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+
 from node_transfer.errors import UserError
 from node_transfer.runs import files
 from node_transfer.runs.config import ExperimentConfig
 
-CONFIG, HISTORY, METRICS, MODEL = (
+CONFIG, HISTORY, METRICS, PREDICTIONS, MODEL = (
     "config.json",
     "history.csv",
     "metrics.json",
+    "predictions.npz",
     "model.keras",
 )
 CHECKPOINTS, TENSORBOARD = "checkpoint", "tensorboard"  # folders
@@ -24,7 +27,8 @@ LEFT_OVERS = (LOCK, f"{CONFIG}{files.PARTIAL}")
 
 
 class RunDirectory:
-    """A folder with `config.json`, `history.csv`, `metrics.json` and `model.keras`.
+    """A folder with `config.json`, `history.csv`, `metrics.json`, `predictions.npz` and
+    `model.keras`.
 
     While training it also has `checkpoint/`, with the state after the last whole epoch,
     and `tensorboard/`.
@@ -182,7 +186,7 @@ class RunDirectory:
 
     def _clear(self):
         """Removes a run's own files, and nothing else."""
-        for name in (METRICS, CONFIG, HISTORY, MODEL):
+        for name in (METRICS, CONFIG, HISTORY, PREDICTIONS, MODEL):
             (self.path / name).unlink(missing_ok=True)
         for name in (CHECKPOINTS, TENSORBOARD):
             shutil.rmtree(self.path / name, ignore_errors=True)
@@ -212,12 +216,20 @@ class RunDirectory:
         except UserError as error:
             raise UserError(f"In {str(self.path / CONFIG)!r} {error}") from error
 
+    def add_to_config(self, **entries) -> None:
+        """Adds entries to `config.json`, or replaces them."""
+        files.write_json(self.path / CONFIG, {**self.read_config(), **entries})
+
     def read_metrics(self) -> dict:
         """Returns `metrics.json`; raises `UserError` where the run is not finished."""
         return self._read_json(METRICS)
 
     def write_metrics(self, metrics: dict) -> None:
         files.write_json(self.path / METRICS, metrics)
+
+    def write_predictions(self, arrays: dict[str, np.ndarray]) -> None:
+        """Writes `predictions.npz`, compressed; see `evaluation.predict` for what."""
+        files.write_arrays(self.path / PREDICTIONS, arrays)
 
     def read_history(self) -> list[dict[str, float]]:
         """Returns `history.csv`, a row an epoch; none where there is no file.

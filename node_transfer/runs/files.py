@@ -1,9 +1,11 @@
-"""JSON and CSV files that are written whole or not at all."""
+"""JSON, CSV and NumPy files that are written whole or not at all."""
 
 import csv
 import json
 import os
 from pathlib import Path
+
+import numpy as np
 
 from node_transfer.errors import UserError
 
@@ -70,3 +72,11 @@ def read_rows(path: Path) -> list[dict[str, float]]:
             f"{str(path)!r} cannot be read as rows of numbers ({error}): run the "
             "experiment again with overwrite=True."
         ) from None
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Writes arrays by name into a compressed `.npz` file."""
+    partial = path.with_name(f"{path.name}{PARTIAL}")
+    with partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    os.replace(partial, path)

@@ -3,6 +3,8 @@
 import time
 
 import keras
+import numpy as np
+import scipy.special
 import tensorflow as tf
 
 from node_transfer.data.image_data import ImageData
@@ -57,6 +59,44 @@ def evaluate(
         "loss": float(results["loss"]),
         "nfe": float(results["nfe_forward"]) if "nfe_forward" in results else None,
         "seconds": round(time.perf_counter() - start, 3),
+    }
+
+
+def predict(
+    model: keras.Model,
+    data: ImageData,
+    split: str,
+    batch_size: int = EVALUATION_BATCH_SIZE,
+) -> dict[str, np.ndarray]:
+    """Predicts the classes of a split, in its fixed order.
+
+    Args:
+        model, data, split, batch_size: As in `evaluate`.
+
+    Returns:
+        Arrays of shape `(examples,)`: `predicted`, the class of the largest logit, and
+        `label`, both in the smallest unsigned integer type that holds them;
+        `probability` of the predicted class, float16.
+
+    Raises:
+        UserError: An ODE could not be solved.
+    """
+    logits, labels = [], []
+    for images, batch_labels in evaluation_batches(data, split, batch_size):
+        try:
+            logits.append(model.predict_on_batch(images))
+        except tf.errors.InvalidArgumentError as error:
+            sentence = failure.sentence_of(error)
+            raise (UserError(sentence) if sentence else error) from None
+        labels.append(batch_labels.numpy())
+    logits, labels = np.concatenate(logits), np.concatenate(labels)
+    dtype = np.min_scalar_type(data.num_classes - 1)
+    return {
+        "predicted": np.argmax(logits, axis=-1).astype(dtype),
+        "label": labels.astype(dtype),
+        "probability": scipy.special.softmax(logits.astype(np.float64), axis=-1)
+        .max(axis=-1)
+        .astype(np.float16),
     }
 
 
