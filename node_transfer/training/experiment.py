@@ -70,7 +70,12 @@ def _run(run: RunDirectory, config: ExperimentConfig, verbose: int) -> None:
         config,
         {
             **environment(config, strategy),
-            "data": {**data.source, "sizes": data.sizes, "image_size": data.image_size},
+            "data": {
+                **data.source,
+                "class_names": data.class_names,
+                "sizes": data.sizes,
+                "image_size": data.image_size,
+            },
             "weights": dataclasses.asdict(weights),
         },
     )

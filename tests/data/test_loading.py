@@ -83,22 +83,22 @@ def test_images_are_scaled_to_the_size_asked_for():
 @pytest.mark.parametrize(
     ("kwargs", "complaint"),
     [
-        ({"name": "cifar11"}, "Unknown dataset 'cifar11'"),
-        ({"name": "no such/thing:1.2"}, "Unknown dataset"),
+        ({"dataset": "cifar11"}, "Unknown dataset 'cifar11'"),
+        ({"dataset": "no such/thing:1.2"}, "Unknown dataset"),
         (
-            {"data_dir": "/no/such/folder", "name": "cifar10"},
-            "no folder '/no/such/folder'",
+            {"data_dir": "/no/such/folder", "dataset": "cifar10"},
+            "no folder '/no/such/folder': pass data_dir=",
         ),
         ({"validation_fraction": 0.0}, "validation_fraction is 0.0"),
-        ({"validation_fraction": 0.0001}, "is 0 examples"),
+        ({"validation_fraction": 0.0001}, "is 0 examples: pass a validation_fraction="),
         ({"train_examples": 5}, "train_examples is 5: pass a number from 10"),
         ({"train_examples": 5000}, r"train_examples is 5000.* to 1294"),
-        ({"name": "ag_news_subset"}, "not an image classification set"),
+        ({"dataset": "ag_news_subset"}, "not an image classification set"),
     ],
 )
 def test_wrong_request_is_one_sentence(kwargs, complaint):
     with pytest.raises(UserError, match=complaint) as raised:
-        load_data(**{"name": "digits", **kwargs})
+        load_data(**{"dataset": "digits", **kwargs})
     assert "\n" not in str(raised.value)
 
 
@@ -108,7 +108,7 @@ def test_no_data_and_no_network_answers_within_ten_seconds(tmp_path, monkeypatch
 
     monkeypatch.setattr(socket, "getaddrinfo", no_network)
     start = time.monotonic()
-    with pytest.raises(UserError, match="does not answer.*--data_dir.*--dataset=digits"):
+    with pytest.raises(UserError, match="does not answer.* data_dir=.* dataset=digits"):
         load_data("cifar10", data_dir=str(tmp_path))
     assert time.monotonic() - start < 10
     assert list(tmp_path.iterdir()) == []
