@@ -3,6 +3,8 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
+
 from node_transfer.analysis.lineup import MODELS
 from node_transfer.analysis.stability import CURVES
 from node_transfer.errors import UserError
@@ -26,6 +28,7 @@ class Run:
         config: `config.json`.
         metrics: `metrics.json`.
         history: Columns of `history.csv`: a name to one number an epoch.
+        predictions: Arrays of `predictions.npz`, by name; `None` where it has none.
     """
 
     path: str
@@ -33,6 +36,7 @@ class Run:
     config: dict
     metrics: dict
     history: dict[str, list[float]]
+    predictions: dict[str, np.ndarray] | None = None
 
     @property
     def epochs(self) -> int:
@@ -93,7 +97,14 @@ def read_run(path) -> Run:
                     f"{str(path)!r} has no {key} in its {name}: pass the directory of a "
                     "finished run that nothing was taken out of."
                 )
-    return Run(Path(path).as_posix(), run.read_experiment(), config, metrics, history)
+    return Run(
+        Path(path).as_posix(),
+        run.read_experiment(),
+        config,
+        metrics,
+        history,
+        run.read_predictions(),
+    )
 
 
 def read_sweep(folder) -> Sweep:

@@ -13,8 +13,8 @@ class ImageData:
     """A labelled image data set in three splits.
 
     Attributes:
-        name: Its name for `--dataset`.
-        num_classes: Labels run from 0 to `num_classes - 1`.
+        name: What it was asked for by.
+        class_names: Label `i` is the class `class_names[i]`.
         image_size: Height and width of the images, in pixels.
         sizes: Examples in each split.
         source: What the data are and where they came from, for the run's record.
@@ -23,11 +23,16 @@ class ImageData:
     """
 
     name: str
-    num_classes: int
+    class_names: tuple[str, ...]
     image_size: int
     sizes: dict[str, int]
     source: dict
     splits: dict[str, tf.data.Dataset]
+
+    @property
+    def num_classes(self) -> int:
+        """Labels run from 0 to `num_classes - 1`."""
+        return len(self.class_names)
 
     def fits_in_memory(self, split: str) -> bool:
         """Whether the split's images take 2 GiB or less."""

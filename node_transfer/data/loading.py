@@ -1,4 +1,4 @@
-"""From a name to splits: the one place that knows every source."""
+"""From a name to three splits of images of one size, whatever their source."""
 
 import math
 
@@ -6,15 +6,15 @@ import numpy as np
 import sklearn.model_selection
 import tensorflow as tf
 
-from node_transfer.data import digits, tfds_source
 from node_transfer.data.image_data import SPLITS, ImageData, as_rgb
+from node_transfer.data.sources import open_source
 from node_transfer.errors import UserError
 
 DEFAULT_HELD_OUT = 0.1  # where a set has no test split of its own
 
 
 def load_data(
-    name: str,
+    dataset: str,
     *,
     data_dir: str | None = None,
     image_size: int | None = None,
@@ -29,9 +29,10 @@ def load_data(
     A split whose images take 2 GiB or less stays in memory once it has been read.
 
     Args:
-        name: `"digits"`, or a set of TensorFlow Datasets.
-        data_dir: Folder of TensorFlow Datasets; `None`: `$TFDS_DATA_DIR`, or
-            `~/tensorflow_datasets`.
+        dataset: A row of `sources.SOURCES`, such as `"digits"`, or the name of a set of
+            TensorFlow Datasets.
+        data_dir: Folder of the source's files; `None`: its own, which for TensorFlow
+            Datasets is `$TFDS_DATA_DIR`, or `~/tensorflow_datasets`.
         image_size: Height and width to scale images to, in pixels. `None`: the set's
             own, at least `min_image_size`, or `default_image_size` where its images
             differ in size.
@@ -50,21 +51,11 @@ def load_data(
             f"validation_fraction is {validation_fraction}: pass a number between 0 and "
             "1, such as 0.1."
         )
-    if name == "digits":
-        parts, native_size = digits.datasets(), digits.NATIVE_SIZE
-        num_classes, source = digits.NUM_CLASSES, digits.source()
-    else:
-        builder = tfds_source.builder(name, data_dir)
-        parts = builder.as_dataset(as_supervised=True, shuffle_files=False)
-        image_key, label_key = builder.info.supervised_keys
-        height, width = builder.info.features[image_key].shape[:2]
-        native_size = height if height is not None and height == width else None
-        num_classes = builder.info.features[label_key].num_classes
-        source = tfds_source.source(builder.info)
+    source = open_source(dataset, data_dir)
     if image_size is None:
-        image_size = max(native_size or default_image_size, min_image_size)
+        image_size = max(source.native_size or default_image_size, min_image_size)
 
-    splits = _three_splits(name, parts, validation_fraction)
+    splits = _three_splits(dataset, source.splits, validation_fraction)
     if train_examples is not None:
         splits["train"] = _stratified(splits["train"], train_examples, seed)
     sizes = {split: int(splits[split].cardinality()) for split in SPLITS}
@@ -75,7 +66,9 @@ def load_data(
         )
         for split in SPLITS
     }
-    data = ImageData(name, num_classes, image_size, sizes, source, splits)
+    data = ImageData(
+        dataset, source.class_names, image_size, sizes, source.provenance, splits
+    )
     for split in SPLITS:
         if data.fits_in_memory(split):
             splits[split] = splits[split].cache()
@@ -108,7 +101,7 @@ def _cut_last(dataset: tf.data.Dataset, fraction: float):
     if not 0 < held_out < size:
         raise UserError(
             f"A fraction of {fraction} of {size} examples is {held_out} examples: pass a "
-            "--validation_fraction that leaves some on both sides."
+            "validation_fraction= that leaves some on both sides."
         )
     return dataset.take(size - held_out), dataset.skip(size - held_out)
 

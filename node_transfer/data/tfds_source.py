@@ -2,9 +2,24 @@
 
 import os
 
-from node_transfer.data import checksums
+from node_transfer.data import checksums, sources
+from node_transfer.data.image_source import ImageSource
 from node_transfer.errors import UserError, first_line
 from node_transfer.network import server_answers
+
+
+def load(name: str, data_dir: str | None) -> ImageSource:
+    """Returns an image classification set of TensorFlow Datasets; see `builder`."""
+    prepared = builder(name, data_dir)
+    image_key, label_key = prepared.info.supervised_keys
+    features = prepared.info.features
+    height, width = features[image_key].shape[:2]
+    return ImageSource(
+        splits=prepared.as_dataset(as_supervised=True, shuffle_files=False),
+        native_size=height if height is not None and height == width else None,
+        class_names=tuple(features[label_key].names),
+        provenance=source(prepared.info),
+    )
 
 
 def builder(name: str, data_dir: str | None):
@@ -25,7 +40,7 @@ def builder(name: str, data_dir: str | None):
         AssertionError,  # a version that the set does not have
     ) as error:
         raise UserError(
-            f"Unknown dataset {name!r}: pass digits or the name of an image "
+            f"Unknown dataset {name!r}: pass {sources.rows()} or the name of an image "
             f"classification set of TensorFlow Datasets, such as cifar10 "
             f"({first_line(error)})."
         ) from error
@@ -37,7 +52,7 @@ def builder(name: str, data_dir: str | None):
         except Exception as error:  # TFDS raises many kinds here
             raise UserError(
                 f"The dataset {name!r} could not be downloaded to {result.data_dir} "
-                f"({first_line(error)}): pass --data_dir with a folder that holds it."
+                f"({first_line(error)}): pass data_dir= with a folder that holds it."
             ) from error
     return result
 
@@ -68,7 +83,7 @@ def _check_data_dir(data_dir: str | None) -> str | None:
         data_dir = os.path.expanduser(data_dir)
         if not os.path.isdir(data_dir):
             raise UserError(
-                f"There is no folder {data_dir!r}: pass --data_dir with the folder of "
+                f"There is no folder {data_dir!r}: pass data_dir= with the folder of "
                 "your TensorFlow Datasets, or leave it out for ~/tensorflow_datasets."
             )
     return data_dir
@@ -93,11 +108,11 @@ def _check_kind(name: str, info, tfds):
 
 def _check_reachable(name: str, dataset_builder, data_dir: str | None):
     """Raises at once where the set's own server does not answer."""
-    urls = [url for url in dataset_builder.url_infos if url.startswith("http")]
+    urls = [url for url in dataset_builder.url_infos or () if url.startswith("http")]
     if urls and not server_answers(urls[0]):
         folder = data_dir or os.path.join("~", "tensorflow_datasets")
         raise UserError(
             f"The dataset {name!r} is not in {folder}, and the server it is downloaded "
-            "from does not answer: connect to the network, pass --data_dir with a folder "
-            "that holds it, or try --dataset=digits, which needs neither."
+            "from does not answer: connect to the network, pass data_dir= with a folder "
+            "that holds it, or try dataset=digits, which needs neither."
         )

@@ -231,6 +231,14 @@ class RunDirectory:
         """Writes `predictions.npz`, compressed; see `evaluation.predict` for what."""
         files.write_arrays(self.path / PREDICTIONS, arrays)
 
+    def read_predictions(self) -> dict[str, np.ndarray] | None:
+        """Returns `predictions.npz` by name; `None` for a run made before there was one.
+
+        Raises:
+            UserError: It cannot be read.
+        """
+        return files.read_arrays(self.path / PREDICTIONS)
+
     def read_history(self) -> list[dict[str, float]]:
         """Returns `history.csv`, a row an epoch; none where there is no file.
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -80,3 +81,21 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     with partial.open("wb") as file:
         np.savez_compressed(file, **arrays)
     os.replace(partial, path)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
+    """Returns the arrays of a `.npz` file by name; `None` where there is no file.
+
+    Raises:
+        UserError: The file cannot be read as that.
+    """
+    try:
+        with np.load(path) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{str(path)!r} cannot be read as arrays ({error}): run the experiment again "
+            "with overwrite=True."
+        ) from None

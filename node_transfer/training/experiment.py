@@ -69,6 +69,8 @@ def _run(run: RunDirectory, config: ExperimentConfig, verbose: int) -> None:
             loss=evaluation.loss(),
             metrics=["accuracy"],
         )
+        # Now, since Keras would do it while it traces the first step, and trace it twice.
+        model.optimizer.build(model.trainable_variables)
     if weights.kind == "random":
         _warn(f"the backbone starts from {weights.detail}")
     environment = provenance.environment(strategy)
@@ -80,6 +82,7 @@ def _run(run: RunDirectory, config: ExperimentConfig, verbose: int) -> None:
             "data": {
                 **data.source,
                 "note": config.data_note,
+                "class_names": data.class_names,
                 "sizes": data.sizes,
                 "image_size": data.image_size,
             },
@@ -159,7 +162,6 @@ def _train(run, config, model, data, steps_per_epoch, verbose):
     epochs_done, checkpoint = run.last_checkpoint()
     rows = run.read_history()[:epochs_done]
     if checkpoint is not None:
-        model.optimizer.build(model.trainable_variables)
         model.load_weights(checkpoint)
         print(f"Going on after epoch {epochs_done} of {run.path}", flush=True)
     if epochs_done < config.epochs:

@@ -50,6 +50,7 @@ def test_run_directory_holds_the_whole_record(baseline_run):
     assert record["experiment"]["image_size"] == 32
     assert record["weights"]["kind"] == "random"
     assert record["data"]["sizes"] == {"train": 128, "validation": 143, "test": 360}
+    assert record["data"]["class_names"] == list("0123456789")
     assert record["versions"]["tensorflow"].startswith("2.")
     history = baseline_run.read_history()
     assert [row["epoch"] for row in history] == [1, 2]
