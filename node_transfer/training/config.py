@@ -3,7 +3,7 @@
 import dataclasses
 
 from node_transfer.errors import UserError
-from node_transfer.ode.tableaus import TABLEAUS
+from node_transfer.ode import methods
 
 DEFAULT_BACKBONE = "EfficientNetB0"
 DEFAULT_WEIGHTS = "auto"
@@ -15,9 +15,9 @@ LR_SCHEDULES = ("constant", "odenet_mnist", "cosine")
 STRATEGIES = ("auto", "one_device", "mirrored")
 MIXED_PRECISION = ("none", "mixed_float16", "mixed_bfloat16")
 # TensorFlow Probability's bdf is left out: its Jacobian is of the whole batch at once.
-METHODS = (*TABLEAUS, "dopri5_tfp")
-FIXED_GRID_METHODS = tuple(n for n, tableau in TABLEAUS.items() if not tableau.adaptive)
-GRADIENTS = ("backprop", "adjoint")
+METHODS = tuple(name for name in methods.METHODS if name != "bdf")
+FIXED_GRID_METHODS = tuple(methods.fixed_grid_methods())
+GRADIENTS = tuple(methods.GRADIENTS)
 
 
 @dataclasses.dataclass(frozen=True)
