@@ -8,6 +8,8 @@ import importlib
 
 _HOMES = {
     "odeint": "node_transfer.ode.odeint",
+    "SolverOptions": "node_transfer.ode.solver",
+    "ButcherTableau": "node_transfer.ode.butcher_tableau",
     "DormandPrince": "node_transfer.ode.dormand_prince",
     "ODESolveError": "node_transfer.ode.failure",
     "ODELayer": "node_transfer.layers.ode_layer",

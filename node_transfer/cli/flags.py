@@ -5,6 +5,7 @@ import dataclasses
 from absl import flags
 
 from node_transfer.models.backbones import BACKBONES
+from node_transfer.ode import methods
 from node_transfer.runs import config as choices
 from node_transfer.runs.config import ExperimentConfig
 
@@ -180,14 +181,14 @@ def _define_ode_flags(defaults: ExperimentConfig):
     flags.DEFINE_enum(
         "gradient",
         defaults.gradient,
-        choices.GRADIENTS,
+        list(methods.GRADIENTS),
         "backprop (the exact gradient of the solver's steps) or adjoint (the adjoint "
         "sensitivity method, in constant memory).",
     )
     flags.DEFINE_integer(
         "num_steps",
         defaults.num_steps,
-        f"Steps of the methods on a fixed grid: {', '.join(choices.FIXED_GRID_METHODS)}.",
+        f"Steps of the methods on a fixed grid: {', '.join(methods.fixed_grid_methods())}.",
         lower_bound=1,
     )
 
@@ -202,7 +203,7 @@ def define_solver_flags(defaults: ExperimentConfig | None):
     flags.DEFINE_enum(
         "method",
         default("method"),
-        choices.METHODS,
+        list(choices.method_names()),
         "The ODE solver; dopri5 is Dormand-Prince, the paper's Runge-Kutta." + note,
     )
     for name, word in (("rtol", "relative"), ("atol", "absolute")):

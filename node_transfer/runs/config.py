@@ -4,7 +4,7 @@ import dataclasses
 import os
 
 from node_transfer.errors import UserError
-from node_transfer.ode.tableaus import TABLEAUS
+from node_transfer.ode import methods
 from node_transfer.runs.fields import THE_DEFAULT, declared, meaning
 
 DEFAULT_BACKBONE = "EfficientNetB0"
@@ -17,10 +17,14 @@ OPTIMIZERS = ("adam", "sgd")
 LR_SCHEDULES = ("constant", "odenet_mnist", "cosine")
 STRATEGIES = ("auto", "one_device", "mirrored")
 MIXED_PRECISION = ("none", "mixed_float16", "mixed_bfloat16")
-# TensorFlow Probability's bdf is left out: its Jacobian is of the whole batch at once.
-METHODS = (*TABLEAUS, "dopri5_tfp")
-FIXED_GRID_METHODS = tuple(n for n, tableau in TABLEAUS.items() if not tableau.adaptive)
-GRADIENTS = ("backprop", "adjoint")
+
+
+def method_names() -> tuple[str, ...]:
+    """Returns the solver's methods that an experiment may have.
+
+    TensorFlow Probability's bdf is left out: its Jacobian is of the whole batch at once.
+    """
+    return tuple(name for name in methods.METHODS if name != "bdf")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,8 +81,8 @@ class ExperimentConfig:
             ("dynamics", DYNAMICS),
             ("optimizer", OPTIMIZERS),
             ("lr_schedule", LR_SCHEDULES),
-            ("method", METHODS),
-            ("gradient", GRADIENTS),
+            ("method", method_names()),
+            ("gradient", methods.GRADIENTS),
             ("strategy", STRATEGIES),
             ("mixed_precision", MIXED_PRECISION),
         ):

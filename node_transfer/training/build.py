@@ -11,7 +11,8 @@ from node_transfer.layers.ode_layer import ODELayer
 from node_transfer.models.backbones import WeightsSource, build_backbone, check_backbone
 from node_transfer.models.saving import load_model
 from node_transfer.models.transfer_classifier import TransferClassifier
-from node_transfer.runs.config import FIXED_GRID_METHODS, ExperimentConfig
+from node_transfer.ode.methods import fixed_grid_methods
+from node_transfer.runs.config import ExperimentConfig
 from node_transfer.runs.directory import RunDirectory
 
 
@@ -88,7 +89,7 @@ def _build_block(config: ExperimentConfig) -> keras.layers.Layer | None:
 
 def solver_options(method: str, num_steps: int) -> dict | None:
     """The options of `ODELayer` that a method needs."""
-    return {"num_steps": num_steps} if method in FIXED_GRID_METHODS else None
+    return {"num_steps": num_steps} if method in fixed_grid_methods() else None
 
 
 def load_classifier(run_or_file: str) -> TransferClassifier:

@@ -100,8 +100,14 @@ def predict(
     }
 
 
-def change_solver(model: keras.Model, rtol=None, atol=None, method=None, num_steps=4):
-    """Returns the model with other solver settings, and the same weights.
+def change_solver(
+    model: keras.Model,
+    rtol: float | None = None,
+    atol: float | None = None,
+    method: str | None = None,
+    num_steps: int = 4,
+) -> None:
+    """Gives the model's ODE block other solver settings; compile the model after it.
 
     Args:
         model: A `TransferClassifier`.
@@ -109,18 +115,11 @@ def change_solver(model: keras.Model, rtol=None, atol=None, method=None, num_ste
         num_steps: Steps of a method on a fixed grid.
 
     Raises:
-        ValueError: The model has no ODE block.
+        ValueError: The model has no ODE block, or the settings do not go together.
     """
-    if not isinstance(getattr(model, "block", None), ODELayer):
+    block = getattr(model, "block", None)
+    if not isinstance(block, ODELayer):
         raise ValueError("The model has no ODE block whose solver could be changed.")
-    config = model.get_config()
-    block = config["block"]["config"]
-    changes = {"rtol": rtol, "atol": atol, "method": method}
-    block.update({k: v for k, v in changes.items() if v is not None})
-    if method is not None:
-        kept = {k: v for k, v in (block["options"] or {}).items() if k != "num_steps"}
-        block["options"] = {**kept, **(solver_options(method, num_steps) or {})} or None
-    changed = type(model).from_config(config)
-    changed.set_weights(model.get_weights())
-    changed.block.forget_step()  # it was right for another tolerance
-    return changed
+    needed = solver_options(method, num_steps)
+    options = {**block.options.given(), **needed} if needed else None
+    block.set_solver(rtol=rtol, atol=atol, method=method, options=options)

@@ -52,7 +52,7 @@ def evaluate_saved(
         )
     if any(value is not None for value in (rtol, atol, method)):
         try:
-            model = evaluation.change_solver(model, rtol, atol, method)
+            evaluation.change_solver(model, rtol, atol, method)
         except ValueError as error:
             raise UserError(f"{error} Leave rtol=, atol= and method= out.") from error
 
