@@ -17,6 +17,8 @@ from node_transfer.training.config import ExperimentConfig
 from node_transfer.training.experiment import run_experiment
 from node_transfer.training.saved_model import evaluate_saved
 
+pytestmark = pytest.mark.filterwarnings("error:Skipping nested container")
+
 FIXTURES = Path(__file__).parent / "fixtures"
 FINISHED = ("baseline", "node_rk", "conv")
 CHECKPOINT = "checkpoint/epoch-00001.weights.h5"
