@@ -14,7 +14,7 @@ _HOMES = {
     "DenseDynamics": "node_transfer.layers.dense_dynamics",
     "ConvDynamics": "node_transfer.layers.conv_dynamics",
     "TransferClassifier": "node_transfer.models.transfer_classifier",
-    "build_backbone": "node_transfer.models.backbones",
+    "build_backbone": "node_transfer.models.pretrained",
     "load_model": "node_transfer.models.saving",
 }
 

@@ -11,7 +11,7 @@ import pytest
 
 from node_transfer import load_model
 from node_transfer.analysis.runs import read_run
-from node_transfer.models.backbones import WeightsSource
+from node_transfer.models.pretrained import WeightsSource
 from node_transfer.training import build
 from node_transfer.training.config import ExperimentConfig
 from node_transfer.training.experiment import run_experiment
@@ -83,7 +83,7 @@ def test_earlier_run_that_was_stopped_goes_on(tmp_path, monkeypatch):
     packed = folder / f"{CHECKPOINT}.gz"
     (folder / CHECKPOINT).write_bytes(gzip.decompress(packed.read_bytes()))
     packed.unlink()
-    monkeypatch.setattr(build, "build_backbone", tiny_backbone)
+    monkeypatch.setattr(build, "backbone_with_source", tiny_backbone)
     record = json.loads((folder / "config.json").read_text())["experiment"]
     config = dataclasses.replace(ExperimentConfig(**record), output_dir=str(folder))
 

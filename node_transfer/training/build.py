@@ -9,7 +9,8 @@ from node_transfer.errors import UserError
 from node_transfer.layers.conv_dynamics import ConvDynamics
 from node_transfer.layers.dense_dynamics import DenseDynamics
 from node_transfer.layers.ode_layer import ODELayer
-from node_transfer.models.backbones import WeightsSource, build_backbone, check_backbone
+from node_transfer.models.backbones import check_backbone
+from node_transfer.models.pretrained import WeightsSource, backbone_with_source
 from node_transfer.models.saving import load_model
 from node_transfer.models.transfer_classifier import TransferClassifier
 from node_transfer.training.config import (
@@ -59,7 +60,9 @@ def build_model(config: ExperimentConfig, image_size: int, num_classes: int):
         UserError: Weights that cannot be had, or an earlier model that does not fit.
     """
     if config.init_from is None:
-        backbone, source = build_backbone(config.backbone, config.weights, image_size)
+        backbone, source = backbone_with_source(
+            config.backbone, config.weights, image_size
+        )
         earlier_head = None
     else:
         earlier = _load_earlier(config, image_size, num_classes)
