@@ -13,6 +13,7 @@ _HOMES = {
     "ODELayer": "node_transfer.layers.ode_layer",
     "DenseDynamics": "node_transfer.layers.dense_dynamics",
     "ConvDynamics": "node_transfer.layers.conv_dynamics",
+    "ResidualLayer": "node_transfer.layers.residual_layer",
     "TransferClassifier": "node_transfer.models.transfer_classifier",
     "build_backbone": "node_transfer.models.pretrained",
     "load_model": "node_transfer.models.saving",

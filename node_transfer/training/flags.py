@@ -5,6 +5,7 @@ import dataclasses
 from absl import flags
 
 from node_transfer.models.backbones import BACKBONES
+from node_transfer.models.blocks import BLOCKS, DYNAMICS
 from node_transfer.training import config as choices
 from node_transfer.training.config import ExperimentConfig
 
@@ -154,9 +155,16 @@ def _define_training_flags(defaults: ExperimentConfig):
 
 def _define_ode_flags(defaults: ExperimentConfig):
     flags.DEFINE_enum(
+        "block",
+        defaults.block,
+        list(BLOCKS),
+        "What stands before the final layer: none; ode, dh/dt = f(h, t) solved from 0 to "
+        "1; or residual, h + f(h) on the pooled features.",
+    )
+    flags.DEFINE_enum(
         "dynamics",
         defaults.dynamics,
-        choices.DYNAMICS,
+        list(DYNAMICS),
         "The f of dh/dt = f(h, t): dense, on the pooled features, or conv, on the "
         "feature map.",
     )
@@ -215,5 +223,5 @@ def config_from_flags(defaults: ExperimentConfig) -> ExperimentConfig:
         UserError: A value that no experiment can have.
     """
     names = {field.name for field in dataclasses.fields(ExperimentConfig)}
-    names -= {"experiment", "block"}
+    names -= {"experiment"}
     return dataclasses.replace(defaults, **{name: FLAGS[name].value for name in names})
