@@ -1,10 +1,13 @@
 """Neural ODE blocks for Keras, and the paper that this library reproduces.
 
 The public names are imported when first used, so that what needs no TensorFlow, such as
-`node_transfer.analysis`, does not wait for it.
+`node_transfer.analysis`, does not wait for it. A model with the library's layers can be
+loaded by Keras from here on.
 """
 
 import importlib
+
+from node_transfer import keras_lookup
 
 _HOMES = {
     "odeint": "node_transfer.ode.odeint",
@@ -21,6 +24,8 @@ _HOMES = {
 
 __all__ = list(_HOMES)
 __version__ = "0.1.0"
+
+keras_lookup.install()
 
 
 def __getattr__(name):

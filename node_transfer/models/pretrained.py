@@ -120,7 +120,7 @@ def _download(spec: BackboneSpec) -> str:
     if spec.weights_url is None:
         raise UserError(
             f"There are no ImageNet weights of {spec.name}: pass weights=PATH with a "
-            "file of your own, or weights=none for random weights."
+            "file of your own, or weights='none' for random weights."
         )
     home = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
     cached = os.path.join(home, "models", spec.weights_file)
@@ -140,7 +140,7 @@ def _download(spec: BackboneSpec) -> str:
         raise UserError(
             f"The ImageNet weights of {spec.name} are not in {os.path.dirname(cached)} "
             f"and could not be downloaded ({first_line(error)}); connect to the network, "
-            "or pass weights=PATH with the file, or weights=none for random weights."
+            "or pass weights=PATH with the file, or weights='none' for random weights."
         ) from error
 
 
@@ -160,8 +160,8 @@ def _is_of_a_download(error: Exception) -> bool:
 def _from_file(spec: BackboneSpec, size: int, path: str):
     if not os.path.isfile(path):
         raise UserError(
-            f"There is no weights file {path!r}: pass weights=imagenet, none, auto or "
-            "the path of an existing file."
+            f"There is no weights file {path!r}: pass weights='imagenet', 'none', "
+            "'auto' or the path of an existing file."
         )
     model = _untrained(spec, size)
     try:

@@ -19,7 +19,7 @@ def resolve_backbone(config: ExperimentConfig) -> ExperimentConfig:
     """Fills in backbone, weights and image size from defaults or the earlier run.
 
     Raises:
-        UserError: A flag contradicts the run that `init_from` names.
+        UserError: A field contradicts the run that `init_from` names.
     """
     if config.init_from is None:
         config = config.with_default_network()
@@ -28,7 +28,7 @@ def resolve_backbone(config: ExperimentConfig) -> ExperimentConfig:
     if config.weights is not None:
         raise UserError(
             f"weights is {config.weights!r} and init_from is {config.init_from!r}: an "
-            "earlier run brings its own weights, so leave --weights out."
+            "earlier run brings its own weights, so leave weights= out."
         )
     if not os.path.isdir(config.init_from):
         return config  # a model file alone: nothing is known of it before it is loaded
@@ -38,7 +38,7 @@ def resolve_backbone(config: ExperimentConfig) -> ExperimentConfig:
         if wanted is not None and wanted != earlier[name]:
             raise UserError(
                 f"{name} is {wanted!r}, but the run {config.init_from!r} has "
-                f"{earlier[name]!r}: leave --{name} out."
+                f"{earlier[name]!r}: leave {name}= out."
             )
     return dataclasses.replace(
         config, backbone=earlier["backbone"], image_size=earlier["image_size"]
@@ -106,24 +106,24 @@ def _load_earlier(config: ExperimentConfig, image_size: int, num_classes: int):
     if name is not None and model.backbone.name != check_backbone(name).keras_name:
         raise UserError(
             f"backbone is {name!r}, but the run {init_from!r} has "
-            f"{model.backbone.name!r}: leave --backbone out."
+            f"{model.backbone.name!r}: leave backbone= out."
         )
     policy = model.dtype_policy.name
     if policy != config.dtype_policy:
         raise UserError(
             f"mixed_precision is {config.mixed_precision!r}, but the run {init_from!r} "
-            f"computes in {policy}: pass --mixed_precision="
-            f"{'none' if policy == 'float32' else policy}."
+            f"computes in {policy}: pass mixed_precision="
+            f"{'none' if policy == 'float32' else policy!r}."
         )
     if model.num_classes != num_classes:
         raise UserError(
             f"The run {init_from!r} tells {model.num_classes} classes apart and the "
-            f"dataset has {num_classes}: train on the same dataset, or leave --init_from "
+            f"dataset has {num_classes}: train on the same dataset, or leave init_from= "
             "out."
         )
     if model.image_size != image_size:
         raise UserError(
             f"The run {init_from!r} takes images of {model.image_size} pixels, not "
-            f"{image_size}: pass --image_size={model.image_size}."
+            f"{image_size}: pass image_size={model.image_size}."
         )
     return model

@@ -265,7 +265,7 @@ def test_silent_network_is_given_up_within_ten_seconds(offline, monkeypatch):
 
 
 def test_imagenet_without_network_is_one_sentence(offline):
-    with pytest.raises(UserError, match="weights=PATH.*weights=none") as raised:
+    with pytest.raises(UserError, match="weights=PATH.*weights='none'") as raised:
         build_backbone("EfficientNetB0", "imagenet", 32)
     assert "\n" not in str(raised.value)
 

@@ -138,13 +138,13 @@ def test_evaluation_that_does_not_fit_is_one_sentence(baseline_run, tmp_path):
 def test_init_from_that_does_not_fit_is_one_sentence(baseline_run, tmp_path):
     init = {"init_from": str(baseline_run.path), "weights": None}
     for changes, complaint in [
-        ({**init, "weights": "none"}, "leave --weights out"),
-        ({**init, "backbone": B3}, "leave --backbone out"),
-        ({**init, "image_size": 64}, "leave --image_size out"),
+        ({**init, "weights": "none"}, "leave weights= out"),
+        ({**init, "backbone": B3}, "leave backbone= out"),
+        ({**init, "image_size": 64}, "leave image_size= out"),
         ({**init, "mixed_precision": "mixed_bfloat16"}, "computes in float32: pass"),
         (
             {**init, "init_from": str(baseline_run.model_path), "backbone": B3},
-            "leave --backbone out",
+            "leave backbone= out",
         ),
         ({"init_from": str(tmp_path / "no"), "weights": None}, "There is no model file"),
     ]:
