@@ -5,6 +5,7 @@ import dataclasses
 from absl import flags
 
 from node_transfer.models.backbones import BACKBONES
+from node_transfer.models.blocks import BLOCKS, DYNAMICS
 from node_transfer.ode import methods
 from node_transfer.runs import config as choices
 from node_transfer.runs.config import ExperimentConfig
@@ -165,9 +166,16 @@ def _define_training_flags(defaults: ExperimentConfig):
 
 def _define_ode_flags(defaults: ExperimentConfig):
     flags.DEFINE_enum(
+        "block",
+        defaults.block,
+        list(BLOCKS),
+        "What stands before the final layer: none; ode, dh/dt = f(h, t) solved from 0 to "
+        "1; or residual, h + f(h) on the pooled features.",
+    )
+    flags.DEFINE_enum(
         "dynamics",
         defaults.dynamics,
-        choices.DYNAMICS,
+        list(DYNAMICS),
         "The f of dh/dt = f(h, t): dense, on the pooled features, or conv, on the "
         "feature map.",
     )
@@ -188,7 +196,8 @@ def _define_ode_flags(defaults: ExperimentConfig):
     flags.DEFINE_integer(
         "num_steps",
         defaults.num_steps,
-        f"Steps of the methods on a fixed grid: {', '.join(methods.fixed_grid_methods())}.",
+        "Steps of the methods on a fixed grid: "
+        f"{', '.join(methods.fixed_grid_methods())}.",
         lower_bound=1,
     )
 
@@ -226,5 +235,5 @@ def config_from_flags(defaults: ExperimentConfig) -> ExperimentConfig:
         UserError: A value that no experiment can have.
     """
     names = {field.name for field in dataclasses.fields(ExperimentConfig)}
-    names -= {"experiment", "block"}
+    names -= {"experiment"}
     return dataclasses.replace(defaults, **{name: FLAGS[name].value for name in names})

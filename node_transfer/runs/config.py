@@ -4,6 +4,7 @@ import dataclasses
 import os
 
 from node_transfer.errors import UserError
+from node_transfer.models.blocks import BLOCKS, DYNAMICS
 from node_transfer.ode import methods
 from node_transfer.runs.fields import THE_DEFAULT, declared, meaning
 
@@ -11,8 +12,6 @@ DEFAULT_BACKBONE = "EfficientNetB0"
 DEFAULT_WEIGHTS = "auto"
 WEIGHTS_WORDS = ("imagenet", "none", "auto")  # anything else is a path
 
-BLOCKS = ("none", "ode")
-DYNAMICS = ("dense", "conv")
 OPTIMIZERS = ("adam", "sgd")
 LR_SCHEDULES = ("constant", "odenet_mnist", "cosine")
 STRATEGIES = ("auto", "one_device", "mirrored")
@@ -35,7 +34,7 @@ class ExperimentConfig:
 
     Attributes whose meaning needs more than their flag's help text:
         experiment: Name of the run, and of its default output directory.
-        block: `"none"` or `"ode"`.
+        block, dynamics: Keys of `BLOCKS` and of `DYNAMICS`.
         backbone, weights, image_size: `None` stands for the default, and with
             `init_from` for what the earlier run has.
     """

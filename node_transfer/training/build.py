@@ -5,13 +5,11 @@ import os
 import keras
 
 from node_transfer.errors import UserError
-from node_transfer.layers.conv_dynamics import ConvDynamics
-from node_transfer.layers.dense_dynamics import DenseDynamics
-from node_transfer.layers.ode_layer import ODELayer
-from node_transfer.models.backbones import WeightsSource, build_backbone, check_backbone
+from node_transfer.models.backbones import check_backbone
+from node_transfer.models.blocks import block_input_of, make_block
+from node_transfer.models.pretrained import WeightsSource, backbone_with_source
 from node_transfer.models.saving import load_model
 from node_transfer.models.transfer_classifier import TransferClassifier
-from node_transfer.ode.methods import fixed_grid_methods
 from node_transfer.runs.config import ExperimentConfig
 from node_transfer.runs.directory import RunDirectory
 
@@ -46,7 +44,9 @@ def build_model(config: ExperimentConfig, image_size: int, num_classes: int):
         UserError: Weights that cannot be had, or an earlier model that does not fit.
     """
     if config.init_from is None:
-        backbone, source = build_backbone(config.backbone, config.weights, image_size)
+        backbone, source = backbone_with_source(
+            config.backbone, config.weights, image_size
+        )
         earlier_head = None
     else:
         earlier = _load_earlier(config, image_size, num_classes)
@@ -56,8 +56,8 @@ def build_model(config: ExperimentConfig, image_size: int, num_classes: int):
     model = TransferClassifier(
         backbone,
         num_classes,
-        block=_build_block(config),
-        block_input="feature_map" if config.dynamics == "conv" else "pooled",
+        block=make_block(config),
+        block_input=block_input_of(config.block, config.dynamics),
         name="transfer_classifier",
     )
     if earlier_head is None:
@@ -67,29 +67,6 @@ def build_model(config: ExperimentConfig, image_size: int, num_classes: int):
     else:
         model.head.set_weights(earlier_head)
     return model, source
-
-
-def _build_block(config: ExperimentConfig) -> keras.layers.Layer | None:
-    if config.block == "none":
-        return None
-    if config.dynamics == "conv":
-        dynamics = ConvDynamics(config.hidden_units, name="dynamics")
-    else:
-        dynamics = DenseDynamics(config.hidden_units, name="dynamics")
-    return ODELayer(
-        dynamics,
-        rtol=config.rtol,
-        atol=config.atol,
-        method=config.method,
-        gradient=config.gradient,
-        options=solver_options(config.method, config.num_steps),
-        name="ode",
-    )
-
-
-def solver_options(method: str, num_steps: int) -> dict | None:
-    """The options of `ODELayer` that a method needs."""
-    return {"num_steps": num_steps} if method in fixed_grid_methods() else None
 
 
 def load_classifier(run_or_file: str) -> TransferClassifier:

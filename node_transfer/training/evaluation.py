@@ -11,8 +11,8 @@ from node_transfer.data.image_data import ImageData
 from node_transfer.data.pipelines import evaluation_batches
 from node_transfer.errors import UserError
 from node_transfer.layers.ode_layer import ODELayer
+from node_transfer.models.blocks import solver_options
 from node_transfer.ode import failure
-from node_transfer.training.build import solver_options
 
 EVALUATION_BATCH_SIZE = 128
 

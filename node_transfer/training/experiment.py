@@ -104,7 +104,7 @@ def _load_data(config: ExperimentConfig) -> ImageData:
         data_dir=config.data_dir,
         image_size=config.image_size,
         default_image_size=backbone.image_size if backbone else 224,
-        min_image_size=MIN_IMAGE_SIZE,
+        min_image_size=backbone.min_image_size if backbone else MIN_IMAGE_SIZE,
         validation_fraction=config.validation_fraction,
         train_examples=config.train_examples,
         seed=config.seed,
