@@ -1,6 +1,7 @@
 """How a command meets the person who runs it."""
 
 import dataclasses
+import importlib.util
 import os
 import re
 import sys
@@ -69,11 +70,11 @@ def run(command: Command, arguments: list[str]) -> None:
         try:
             command.run()
         except UserError as error:
-            stop(with_dashes(str(error), _own_flags()), code=2)
+            stop(told(error), code=2)
         except ModuleNotFoundError as error:
             package = (error.name or "").split(".")[0]
-            if package in ("", "node_transfer"):
-                raise
+            if not package or importlib.util.find_spec(package) is not None:
+                raise  # a part of a package that is there: no mistake of the user's
             stop(
                 f"The package {package}, which this command needs, is not installed: "
                 f'pip install "node-transfer[{command.extra}]".',
@@ -93,6 +94,11 @@ def stop(sentence: str, code: int) -> NoReturn:
     """Prints a sentence on standard error and ends the program."""
     print(f"Error: {sentence}", file=sys.stderr)
     sys.exit(code)
+
+
+def told(error: UserError) -> str:
+    """Returns the sentence of a mistake as the running command puts it."""
+    return with_dashes(str(error), _own_flags())
 
 
 def with_dashes(sentence: str, own: Mapping[str, flags.Flag]) -> str:

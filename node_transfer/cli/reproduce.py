@@ -8,7 +8,7 @@ A sweep that was stopped goes on where it was when the same command is given aga
 
 from absl import flags as absl_flags
 
-from node_transfer.cli import sweep_flags
+from node_transfer.cli import command_line, sweep_flags
 from node_transfer.cli.command_line import Command
 
 
@@ -22,7 +22,7 @@ def reproduce() -> None:
     from node_transfer.reproduction.sweep import run_sweep
 
     runs, output_dir, record = sweep_flags.sweep_from_flags()
-    failures = run_sweep(runs, output_dir, record)
+    failures = run_sweep(runs, output_dir, record, command_line.told)
     if len(failures) < len(runs):
         print(write_report(output_dir))
     sweep_flags.check_failures(failures)

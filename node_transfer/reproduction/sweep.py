@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tqdm import tqdm
@@ -25,7 +26,12 @@ STOP_SECONDS = 10
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def run_sweep(runs: list[PlannedRun], output_dir: str, record: dict) -> dict[str, str]:
+def run_sweep(
+    runs: list[PlannedRun],
+    output_dir: str,
+    record: dict,
+    tell: Callable[[UserError], str] = str,
+) -> dict[str, str]:
     """Makes every run that is not finished yet.
 
     A run that fails is reported, and the others are made. The sweep's own record,
@@ -36,6 +42,7 @@ def run_sweep(runs: list[PlannedRun], output_dir: str, record: dict) -> dict[str
         output_dir: Folder of the sweep.
         record: What `sweep.json` says beside the runs: `preset`, `command`, and `note`,
             where `None` keeps that of an earlier sweep.
+        tell: From a mistake to the sentence that is printed and recorded.
 
     Returns:
         The title of each run that failed to the reason.
@@ -59,7 +66,7 @@ def run_sweep(runs: list[PlannedRun], output_dir: str, record: dict) -> dict[str
                 except OSError as error:
                     reason = f"{error.filename} cannot be used ({error.strerror})"
                 except UserError as error:
-                    reason = str(error)
+                    reason = tell(error)
                 if reason:
                     failures[run.title] = reason
                     bar.write(f"FAILED: {run.title}: {reason}", file=sys.stderr)

@@ -56,6 +56,11 @@ BAD_RUNS = [
     ("evaluate.py", ["--model=no/such/run"], "no/such/run"),
     (
         "run_baseline.py",
+        [f"--output_dir={PROJECT / 'results' / 'smoke' / 'baseline'}"],
+        "pass --overwrite to replace it, or --output_dir with another folder",
+    ),
+    (
+        "run_baseline.py",
         ["--dataset=digits", "--weights=none", "--batch_size=5000"],
         "--batch_size=1294 or less",
     ),

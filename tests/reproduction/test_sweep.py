@@ -111,8 +111,9 @@ def test_a_folder_that_cannot_be_used_is_a_failed_run(tmp_path):
     (tmp_path / "seed-0").write_text("in the way")
     runs = plan("cpu", [0, 1], str(tmp_path), {}, ["baseline"])
     finish(runs[1], tmp_path)
-    failures = run_sweep(runs, str(tmp_path), RECORD)
+    failures = run_sweep(runs, str(tmp_path), RECORD, lambda error: f"Told: {error}")
     assert list(failures) == ["baseline, seed 0"]
+    assert "Told: The run directory" in failures["baseline, seed 0"]
     assert "cannot be made" in failures["baseline, seed 0"]
 
 
