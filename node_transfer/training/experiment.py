@@ -203,7 +203,7 @@ def _final_metrics(run: RunDirectory, data: ImageData, rows: list[dict]) -> dict
     """Numbers of the saved model, as it reads back from its file."""
     model = load_model(run.model_path)
     run.write_predictions(evaluation.predict(model, data, "test"))
-    results = {split: evaluation.evaluate(model, data, split) for split in SPLITS}
+    results = evaluation.evaluate_splits(model, data, SPLITS)
     last = rows[-1]
     return {
         split: {name: results[split][name] for name in ("accuracy", "loss")}
