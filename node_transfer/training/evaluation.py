@@ -1,6 +1,7 @@
 """Numbers of a saved model, each from one function."""
 
 import time
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -44,7 +45,22 @@ def evaluate(
     Raises:
         UserError: An ODE could not be solved.
     """
+    return evaluate_splits(model, data, (split,), batch_size, verbose)[split]
+
+
+def evaluate_splits(
+    model: keras.Model,
+    data: ImageData,
+    splits: Sequence[str],
+    batch_size: int = EVALUATION_BATCH_SIZE,
+    verbose: int = 0,
+) -> dict[str, dict]:
+    """Returns what `evaluate` does, for each of the splits; the model is traced once."""
     model.compile(loss=loss(), metrics=["accuracy"])
+    return {s: _evaluate_compiled(model, data, s, batch_size, verbose) for s in splits}
+
+
+def _evaluate_compiled(model, data, split, batch_size, verbose) -> dict:
     batches = evaluation_batches(data, split, batch_size)
     start = time.perf_counter()
     try:

@@ -150,7 +150,7 @@ def _fit(run, config, model, data, steps_per_epoch, epochs_done, rows, verbose):
 def _final_metrics(run: RunDirectory, data: ImageData, rows: list[dict]) -> dict:
     """Numbers of the saved model, as it reads back from its file."""
     model = load_model(run.model_path)
-    results = {split: evaluation.evaluate(model, data, split) for split in SPLITS}
+    results = evaluation.evaluate_splits(model, data, SPLITS)
     last = rows[-1]
     return {
         split: {name: results[split][name] for name in ("accuracy", "loss")}
