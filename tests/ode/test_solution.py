@@ -189,10 +189,14 @@ def test_bdf_solves_robertson():
     truth = scipy.integrate.solve_ivp(
         f_numpy, (0, 40.0), [1.0, 0, 0], method="Radau", rtol=1e-10, atol=1e-12
     ).y[:, -1]
-    y = odeint(
-        f, tf.constant([1.0, 0, 0], tf.float64), [0.0, 40.0], method="bdf",
-        gradient="adjoint", rtol=1e-6, atol=1e-9,
-    )  # fmt: skip
+
+    @tf.function  # ten times as fast as without
+    def solve(y0):
+        return odeint(
+            f, y0, [0.0, 40.0], method="bdf", gradient="adjoint", rtol=1e-6, atol=1e-9
+        )
+
+    y = solve(tf.constant([1.0, 0, 0], tf.float64))
     assert y[-1].numpy() == pytest.approx(truth, rel=1e-3)
 
 
