@@ -214,8 +214,9 @@ def test_second_derivative_of_tfp_methods_is_refused(method):
         with tf.GradientTape() as inner:
             inner.watch(y0)
             y = odeint(
-                lambda t, y: -(y**2), y0, [0.0, 1.0], method=method, gradient="adjoint"
-            )[-1]
+                lambda t, y: -(y**2), y0, [0.0, 0.1], method=method, gradient="adjoint",
+                rtol=0.1, atol=0.1,
+            )[-1]  # fmt: skip
         first = inner.gradient(y, y0)
     with pytest.raises(NotImplementedError, match="Second derivatives"):
         outer.gradient(first, y0)
