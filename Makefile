@@ -36,8 +36,8 @@ lint: $(STAMP)
 
 # Pins every dependency, for all Pythons and platforms. Needs uv.
 lock:
-	uv pip compile --universal --python-version 3.10 --extra test setup.py --no-header --no-annotate \
-	  --quiet --output-file requirements.lock
+	uv pip compile --universal --python-version 3.10 --extra all --extra test setup.py --no-header \
+	  --no-annotate --quiet --output-file requirements.lock
 
 clean:
 	rm -rf $(VENV) $(QUICK) *.egg-info

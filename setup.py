@@ -2,6 +2,36 @@
 
 from setuptools import find_packages, setup
 
+# Without an extra: ODELayer, odeint and the dynamics, in a Keras model of one's own.
+LAYER = [
+    "tensorflow~=2.21.0",  # tensors, gradients
+    "keras>=3.12,<3.16",  # what TensorFlow's tf.keras is; the range that was tested
+    "tensorflow-probability~=0.25.0",  # the Dormand-Prince solver that ours extends
+    "tf-keras~=2.21.0",  # TensorFlow Probability imports it
+    "numpy>=1.26",  # arrays
+]
+# node-transfer train, evaluate
+TRAIN = [
+    "tensorflow-datasets~=4.9.10",  # CIFAR-10 and every other image set
+    "importlib_resources",  # tensorflow-datasets imports it and does not say so
+    "requests",  # asks whether a data set's server answers, as TFDS itself fetches
+    "scikit-learn>=1.5",  # the digits data set, stratified subsets
+    "scipy>=1.15",  # probabilities from logits
+    "tensorboard",  # the logs of keras.callbacks.TensorBoard
+    "tabulate>=0.9",  # tables in the terminal
+    "tqdm>=4.66",  # the progress bar of a sweep
+    "filelock>=4.0",  # keeps two processes out of one run directory
+    "absl-py>=2.1",  # command-line flags
+]
+# node-transfer table, reproduce --report_only
+REPORT = [
+    "matplotlib>=3.9",  # figures
+    "tabulate>=0.9",  # tables in terminal and Markdown
+    "jinja2>=3.1",  # the template of the report
+    "scipy>=1.15",  # the bootstrap of the paired differences
+    "absl-py>=2.1",  # command-line flags
+]
+
 setup(
     name="node-transfer",
     version="0.1.0",
@@ -9,26 +39,12 @@ setup(
     packages=find_packages(include=["node_transfer", "node_transfer.*"]),
     package_data={"node_transfer.analysis": ["report.html.j2"]},
     python_requires=">=3.10,<3.14",
-    install_requires=[
-        "tensorflow~=2.21.0",  # models, training, tf.data
-        "keras>=3.12,<3.16",  # what TensorFlow's tf.keras is; the range that was tested
-        "tensorflow-probability~=0.25.0",  # the Dormand-Prince solver that ours extends
-        "tf-keras~=2.21.0",  # TensorFlow Probability imports it
-        "tensorflow-datasets~=4.9.10",  # CIFAR-10 and every other image set
-        "importlib_resources",  # tensorflow-datasets imports it and does not say so
-        "requests",  # asks whether a data set's server answers, as TFDS itself fetches
-        "scikit-learn>=1.5",  # the digits data set, stratified subsets
-        "tensorboard",  # the logs of keras.callbacks.TensorBoard
-        "matplotlib>=3.9",  # figures
-        "tabulate>=0.9",  # tables in terminal and Markdown
-        "jinja2>=3.1",  # the template of the report
-        "scipy>=1.15",  # the bootstrap of the paired differences
-        "tqdm>=4.66",  # the progress bar of a sweep
-        "filelock>=4.0",  # keeps two processes out of one run directory
-        "absl-py>=2.1",  # command-line flags
-        "numpy>=1.26",  # arrays
-    ],
+    entry_points={"console_scripts": ["node-transfer=node_transfer.cli.main:main"]},
+    install_requires=LAYER,
     extras_require={
+        "train": TRAIN,
+        "report": REPORT,
+        "all": list(dict.fromkeys(TRAIN + REPORT)),
         "benchmarks": [
             "torch==2.13.0",  # torchdiffeq runs on it
             "torchdiffeq==0.2.5",  # a peer, the original of Chen et al.

@@ -52,7 +52,7 @@ def experiment(defaults):
 
 
 def main(_):
-    from node_transfer.training.config import BASELINE, NODE_ADJOINT, NODE_RK
+    from node_transfer.runs.config import BASELINE, NODE_ADJOINT, NODE_RK
 
     # A small rate keeps the adjoint run's network from blowing up on random weights.
     adjoint = dataclasses.replace(NODE_ADJOINT, learning_rate=1e-3)

@@ -1,42 +1,6 @@
-"""Evaluates a saved model, with the solver it was trained with or another.
+"""Evaluates a saved model: `node-transfer evaluate`."""
 
-    python experiments/evaluate.py --model=results/runs/cifar10/node_rk --rtol=1e-3
-
-Prints a table, and as its last line the same as JSON.
-"""
-
-from absl import flags as absl_flags
-
-from node_transfer.training import command_line, flags
-
-absl_flags.DEFINE_string(
-    "model", None, "A run directory, or a saved .keras file.", required=True
-)
-absl_flags.DEFINE_enum(
-    "split", "test", ["train", "validation", "test"], "The images to evaluate on."
-)
-absl_flags.DEFINE_integer(
-    "batch_size", 128, "Images at a time; one solve serves a batch.", lower_bound=1
-)
-flags.define_data_flags(None)
-flags.define_solver_flags(None)
-
-
-def main():
-    from node_transfer.training.saved_model import evaluate_saved
-
-    values = absl_flags.FLAGS
-    evaluate_saved(
-        values.model,
-        dataset=values.dataset,
-        data_dir=values.data_dir,
-        split=values.split,
-        batch_size=values.batch_size,
-        rtol=values.rtol,
-        atol=values.atol,
-        method=values.method,
-    )
-
+from node_transfer.cli.main import main
 
 if __name__ == "__main__":
-    command_line.run(main)
+    main("evaluate")

@@ -1,25 +1,33 @@
 """Neural ODE blocks for Keras, and the paper that this library reproduces.
 
 The public names are imported when first used, so that what needs no TensorFlow, such as
-`node_transfer.analysis`, does not wait for it.
+`node_transfer.analysis`, does not wait for it. A model with the library's layers can be
+loaded by Keras from here on.
 """
 
 import importlib
 
+from node_transfer import keras_lookup
+
 _HOMES = {
     "odeint": "node_transfer.ode.odeint",
+    "SolverOptions": "node_transfer.ode.solver",
+    "ButcherTableau": "node_transfer.ode.butcher_tableau",
     "DormandPrince": "node_transfer.ode.dormand_prince",
     "ODESolveError": "node_transfer.ode.failure",
     "ODELayer": "node_transfer.layers.ode_layer",
     "DenseDynamics": "node_transfer.layers.dense_dynamics",
     "ConvDynamics": "node_transfer.layers.conv_dynamics",
+    "ResidualLayer": "node_transfer.layers.residual_layer",
     "TransferClassifier": "node_transfer.models.transfer_classifier",
-    "build_backbone": "node_transfer.models.backbones",
+    "build_backbone": "node_transfer.models.pretrained",
     "load_model": "node_transfer.models.saving",
 }
 
 __all__ = list(_HOMES)
 __version__ = "0.1.0"
+
+keras_lookup.install()
 
 
 def __getattr__(name):

@@ -1,11 +1,13 @@
 """The error that is meant for the person at the keyboard."""
 
 
-class UserError(Exception):
+class UserError(ValueError):
     """A mistake in what was asked for, or something missing that the user can supply.
 
     The message is one sentence that says what is wrong, with the value, and what to do.
-    Scripts print it alone, without a traceback, and exit with code 2.
+    It names arguments as Python does: `image_size=` where the argument is meant,
+    `image_size=32` with the value to pass. The command line prints it alone, without a
+    traceback and with the dashes of its flags, and exits with code 2.
     """
 
 

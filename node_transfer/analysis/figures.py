@@ -53,7 +53,7 @@ def draw_figures(sweep: Sweep, folder) -> list[Figure]:
 def _figure_1(sweep: Sweep, folder) -> Figure:
     runs = sweep.of("node_rk") or sweep.of("baseline")
     run = next(iter(runs.values()), sweep.all_runs[0])
-    experiment = run.config["experiment"]
+    experiment = dataclasses.asdict(run.experiment)
     with style.figure(6.4, 2.3) as (fig, axes):
         draw_model(axes, experiment, run.config["data"]["image_size"])
         style.save(fig, Path(folder) / "figure_01")

@@ -24,7 +24,7 @@ def shared_seeds(sweep: Sweep, left: str, right: str) -> list[int]:
 def starts_warm(sweep: Sweep, name: str) -> bool:
     """Returns whether a model's runs start from the network of another run."""
     runs = sweep.of(name).values()
-    return any(run.config["experiment"].get("init_from") for run in runs)
+    return any(run.experiment.init_from for run in runs)
 
 
 def epochs(sweep: Sweep, name: str) -> dict[int, int]:

@@ -2,6 +2,8 @@
 
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
+from node_transfer.models.blocks import BLOCKS, DYNAMICS, block_input_of, find
+
 
 def draw_model(axes, experiment: dict, image_size: int) -> None:
     """Draws backbone, block and final layer of an experiment.
@@ -10,19 +12,22 @@ def draw_model(axes, experiment: dict, image_size: int) -> None:
         axes: Matplotlib axes, of about 3:1.
         experiment: The `experiment` of a run's `config.json`.
         image_size: Height and width of the images, in pixels.
+
+    Raises:
+        UserError: The experiment's block, or its dynamics, is in no table.
     """
+    block = find(BLOCKS, "block", experiment["block"])
     axes.set_axis_off()
     axes.grid(False)
     axes.set_ylim(0, 36)
     size = f"{image_size}x{image_size}x3"
     boxes = [(1, 13, "images", size)]
     boxes.append((18, 19, experiment["backbone"], "backbone"))
-    conv = experiment["dynamics"] == "conv"
-    pooling = (13, "average", "pooling")
-    block = (22, "ODE block", "dh/dt = f(h, t, θ)")
-    middle = [block, pooling] if conv else [pooling, block]
-    if experiment["block"] == "none":
-        middle = [pooling]
+    middle = [(13, "average", "pooling")]
+    if block.layer is not None:
+        works_on = block_input_of(block.name, experiment["dynamics"])
+        place = 0 if works_on == "feature_map" else 1
+        middle.insert(place, (22, block.title, block.equation))
     left = 41
     for width, first, second in middle:
         boxes.append((left, width, first, second))
@@ -30,7 +35,7 @@ def draw_model(axes, experiment: dict, image_size: int) -> None:
     boxes.append((left, 12, "Dense", "logits"))
     axes.set_xlim(0, left + 13)
     for x, width, first, second in boxes:
-        is_block = first == "ODE block"
+        is_block = block.layer is not None and first == block.title
         axes.add_patch(
             FancyBboxPatch(
                 (x, 13),
@@ -46,16 +51,13 @@ def draw_model(axes, experiment: dict, image_size: int) -> None:
         axes.text(centre, 20.6, first, ha="center", va="center", fontsize=8.5)
         axes.text(centre, 16.6, second, ha="center", va="center", fontsize=7.5)
         if is_block:
-            method, gradient = experiment["method"], experiment["gradient"]
-            axes.text(centre, 28.5, "h(0) → h(1)", ha="center", fontsize=8.5)
-            formula = (
-                "f: GroupNorm, ReLU, 3x3 convolution, twice"
-                if conv
-                else "f = W2 tanh(W1 [h, t] + b1) + b2"
-            )
-            solver = f"{method}, {gradient}, rtol = {experiment['rtol']:g}"
-            axes.text(centre, 8.5, formula, ha="center", fontsize=7.5)
-            axes.text(centre, 4.0, solver, ha="center", fontsize=7.5)
+            below = [block.formula]
+            if block.has_dynamics:
+                axes.text(centre, 28.5, "h(0) → h(1)", ha="center", fontsize=8.5)
+                formula = find(DYNAMICS, "dynamics", experiment["dynamics"]).formula
+                below = [formula, _solver(experiment)]
+            for y, line in zip((8.5, 4.0), below, strict=False):
+                axes.text(centre, y, line, ha="center", fontsize=7.5)
     for (x, width, *_), (next_x, *_) in zip(boxes, boxes[1:], strict=False):
         axes.add_patch(
             FancyArrowPatch(
@@ -68,3 +70,8 @@ def draw_model(axes, experiment: dict, image_size: int) -> None:
                 shrinkB=0,
             )
         )
+
+
+def _solver(experiment: dict) -> str:
+    method, gradient = experiment["method"], experiment["gradient"]
+    return f"{method}, {gradient}, rtol = {experiment['rtol']:g}"

@@ -69,7 +69,7 @@ def table_3(sweep: Sweep) -> Table:
         cells = []
         for key, value in zip(("atol", "rtol"), theirs, strict=True):
             ours = {
-                seed: f"{run.config['experiment'][key]:.0e}"
+                seed: f"{getattr(run.experiment, key):.0e}"
                 for seed, run in sweep.of(name).items()
             }
             cells.append(f"{_every(ours)} | {f'{value:.0e}' if value else 'not said'}")

@@ -17,10 +17,10 @@ def sources(runs: list[Run]) -> list[str]:
 
 def source(run: Run) -> str:
     """Returns network, weights and data of one run, in a few words."""
-    experiment, data = run.config["experiment"], run.config["data"]
+    data = run.config["data"]
     size = data["image_size"]
     return (
-        f"{experiment['backbone']}, {weights(run)}; {data['name']} at {size}x{size}, "
+        f"{run.experiment.backbone}, {weights(run)}; {data['name']} at {size}x{size}, "
         f"{data['sizes']['train']} training images"
     )
 
@@ -31,8 +31,7 @@ def weights(run: Run) -> str:
     if source["kind"] == "random":
         return "random weights"  # the detail says why, at length
     if source["kind"] == "run":
-        start = run.config["experiment"]["init_from"]
-        return f"network of the run {PurePath(start).name}"
+        return f"network of the run {PurePath(run.experiment.init_from).name}"
     return source["detail"]
 
 

@@ -18,6 +18,7 @@ from node_transfer.analysis.numbers import numbers_csv
 from node_transfer.analysis.runs import Run, Sweep, read_sweep
 from node_transfer.analysis.table import Table
 from node_transfer.errors import UserError
+from node_transfer.runs.sweep_folder import run_name
 
 TABLES, FIGURES, NUMBERS, VERDICT, REPORT = (
     "tables",
@@ -64,7 +65,7 @@ def write_report(folder) -> str:
     except OSError as error:
         raise UserError(
             f"The folder {str(folder)!r} cannot be written ({error.strerror}): pass "
-            "another --output_dir."
+            "output_dir= with another folder."
         ) from error
     parts = [table.text() for table in made]
     parts += [*(finding.sentence for finding in findings), "", f"Report: {root / REPORT}"]
@@ -121,7 +122,7 @@ def _missing(sweep: Sweep) -> dict[str, str]:
     missing = dict.fromkeys(sweep.unfinished, "not finished")
     for entry in sweep.record["runs"]:
         if entry["seed"] not in sweep.of(entry["model"]):
-            path = f"seed-{entry['seed']}/{entry['model']}"
+            path = run_name(entry["seed"], entry["model"])
             missing[path] = entry.get("failed", missing.get(path, "not begun"))
     return missing
 
@@ -131,7 +132,7 @@ def _record(run: Run) -> dict[str, str]:
         "path": run.path,
         "data": f"{run.config['data']['name']}, {run.config['data']['version']}",
         "weights": provenance.weights(run),
-        "seed": str(run.config["experiment"]["seed"]),
+        "seed": str(run.experiment.seed),
         "device": provenance.devices(run),
         "test": f"{run.metrics['test']['accuracy']:.4f}",
     }

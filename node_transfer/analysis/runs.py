@@ -1,18 +1,21 @@
 """Reads run directories. Imports neither TensorFlow nor training."""
 
-import csv
 import dataclasses
-import json
 from pathlib import Path
+
+import numpy as np
 
 from node_transfer.analysis.lineup import MODELS
 from node_transfer.analysis.stability import CURVES
 from node_transfer.errors import UserError
+from node_transfer.runs.config import ExperimentConfig
+from node_transfer.runs.directory import CONFIG, HISTORY, METRICS, RunDirectory
+from node_transfer.runs.sweep_folder import SweepFolder
 
-SWEEP_RECORD = "sweep.json"  # what the sweep was asked for, and which runs failed
-NEEDED = ("epoch", "seconds", *CURVES)  # columns of a history
-# Fields of a config that may differ between the runs of one model.
-FREE = ("seed", "init_from", "data_dir", "output_dir", "overwrite", "strategy")
+# What tables and figures are made from.
+NEEDED_OF_CONFIG = ("versions", "device", "data", "weights")
+NEEDED_OF_METRICS = ("train", "validation", "test", "seconds")
+NEEDED_OF_HISTORY = ("epoch", "seconds", *CURVES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,15 +24,19 @@ class Run:
 
     Attributes:
         path: Its folder; that of a sweep's run from the sweep's folder on.
+        experiment: What was run, with the fields that were not recorded yet.
         config: `config.json`.
         metrics: `metrics.json`.
         history: Columns of `history.csv`: a name to one number an epoch.
+        predictions: Arrays of `predictions.npz`, by name; `None` where it has none.
     """
 
     path: str
+    experiment: ExperimentConfig
     config: dict
     metrics: dict
     history: dict[str, list[float]]
+    predictions: dict[str, np.ndarray] | None = None
 
     @property
     def epochs(self) -> int:
@@ -43,7 +50,7 @@ class Sweep:
 
     Attributes:
         runs: A name of `LINEUP` to a seed to the run.
-        record: `sweep.json`, see `read_record`.
+        record: `sweep.json`, see `SweepFolder.read_record`.
         unfinished: Paths of runs that have not come to their end, from the folder on.
     """
 
@@ -76,20 +83,28 @@ def read_run(path) -> Run:
     Raises:
         UserError: The folder is not that of a finished run.
     """
-    folder = Path(path)
-    contents = []
-    for name, keys in (
-        ("config.json", ("experiment", "versions", "device", "data", "weights")),
-        ("metrics.json", ("train", "validation", "test", "seconds")),
+    run = RunDirectory(path)
+    config, metrics = run.read_config(), run.read_metrics()
+    history = _columns(run.read_history())
+    for name, content, needed in (
+        (CONFIG, config, NEEDED_OF_CONFIG),
+        (METRICS, metrics, NEEDED_OF_METRICS),
+        (HISTORY, history, NEEDED_OF_HISTORY),
     ):
-        content = _read_json(folder / name)
-        if any(key not in content for key in keys):
-            raise UserError(
-                f"{str(path)!r} has no readable {name}: pass the directory of a finished "
-                "run."
-            )
-        contents.append(content)
-    return Run(Path(path).as_posix(), *contents, _read_history(folder / "history.csv"))
+        for key in needed:
+            if key not in content:
+                raise UserError(
+                    f"{str(path)!r} has no {key} in its {name}: pass the directory of a "
+                    "finished run that nothing was taken out of."
+                )
+    return Run(
+        Path(path).as_posix(),
+        run.read_experiment(),
+        config,
+        metrics,
+        history,
+        run.read_predictions(),
+    )
 
 
 def read_sweep(folder) -> Sweep:
@@ -98,40 +113,37 @@ def read_sweep(folder) -> Sweep:
     Raises:
         UserError: There is no finished run, or a file of one cannot be read.
     """
+    sweep = SweepFolder(folder)
     runs, unfinished = {}, []
-    for config in sorted(Path(folder).glob("seed-*/*/config.json")):
-        path = config.parent
-        seed = path.parent.name.removeprefix("seed-")
-        if path.name not in MODELS or not seed.isdigit():
+    for seed, model, directory in sweep.runs():
+        if model not in MODELS:
             continue
-        if (path / "metrics.json").exists():
-            run = dataclasses.replace(
-                read_run(path), path=f"{path.parent.name}/{path.name}"
-            )
-            runs.setdefault(path.name, {})[int(seed)] = run
+        path = directory.path.relative_to(sweep.path).as_posix()
+        if directory.finished:
+            run = dataclasses.replace(read_run(directory.path), path=path)
+            runs.setdefault(model, {})[seed] = run
         else:
-            unfinished.append(f"{path.parent.name}/{path.name}")
+            unfinished.append(path)
     if not runs:
         raise UserError(
             f"{str(folder)!r} has no finished run (FOLDER/seed-0/baseline and so on): "
-            "pass the --output_dir of a sweep, or leave --report_only out to train."
+            "pass output_dir= with the folder of a sweep that was run."
         )
     _check_alike(runs)
-    return Sweep(runs, read_record(folder), tuple(unfinished))
+    return Sweep(runs, sweep.read_record(), tuple(unfinished))
 
 
 def _check_alike(runs: dict[str, dict[int, Run]]) -> None:
     """Raises `UserError` where runs of one model differ in more than the seed."""
     for first, *others in (tuple(of_model.values()) for of_model in runs.values()):
-        expected = first.config["experiment"]
         for run in others:
-            for name, value in run.config["experiment"].items():
-                if name not in FREE and expected.get(name) != value:
-                    raise UserError(
-                        f"{first.path!r} has {name} = {expected.get(name)!r} and "
-                        f"{run.path!r} {value!r}, so they cannot be averaged: keep them "
-                        "in two folders."
-                    )
+            name = first.experiment.field_unlike(run.experiment)
+            if name:
+                raise UserError(
+                    f"{first.path!r} has {name} = {getattr(first.experiment, name)!r} "
+                    f"and {run.path!r} {getattr(run.experiment, name)!r}, so they cannot "
+                    "be averaged: keep them in two folders."
+                )
 
 
 def gather(paths) -> Sweep:
@@ -145,8 +157,8 @@ def gather(paths) -> Sweep:
     runs = {}
     for path in paths:
         run = read_run(path)
-        seed, folder = run.config["experiment"]["seed"], Path(path).name
-        name = folder if folder in MODELS else run.config["experiment"]["experiment"]
+        seed, folder = run.experiment.seed, Path(path).name
+        name = folder if folder in MODELS else run.experiment.experiment
         of_model = runs.setdefault(name, {})
         if seed in of_model:
             raise UserError(
@@ -158,32 +170,5 @@ def gather(paths) -> Sweep:
     return Sweep(runs, {"runs": []})
 
 
-def read_record(folder) -> dict:
-    """Returns `sweep.json` of a folder; without any runs where there is none."""
-    record = _read_json(Path(folder) / SWEEP_RECORD)
-    runs = record.get("runs")
-    return {**record, "runs": runs if isinstance(runs, list) else []}
-
-
-def _read_json(path: Path) -> dict:
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _read_history(path: Path) -> dict[str, list[float]]:
-    try:
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        history = {name: [float(row[name]) for row in rows] for name in rows[0]}
-        missing = [name for name in NEEDED if name not in history]
-        if missing:
-            raise KeyError(f"no column {missing[0]}")
-        return history
-    except (OSError, ValueError, TypeError, IndexError, KeyError) as error:
-        raise UserError(
-            f"{str(path)!r} cannot be read as a history ({type(error).__name__}: "
-            f"{error}): run the experiment again with --overwrite."
-        ) from None
+def _columns(rows: list[dict[str, float]]) -> dict[str, list[float]]:
+    return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}

@@ -6,6 +6,7 @@ import sklearn.datasets
 import sklearn.model_selection
 import tensorflow as tf
 
+from node_transfer.data import checksums
 from node_transfer.data.image_source import ImageSource
 
 NATIVE_SIZE = 8
@@ -41,6 +42,10 @@ def source() -> dict:
         "version": f"scikit-learn {sklearn.__version__}",
         "description": "1,797 handwritten digits of 8x8 pixels (UCI Optical Recognition "
         "of Handwritten Digits, test part), bundled with scikit-learn",
+        "checksum": {
+            "sha256": checksums.of_arrays(a for pair in arrays().values() for a in pair),
+            "of": "images and labels as decoded, training then test",
+        },
     }
 
 

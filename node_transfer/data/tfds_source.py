@@ -2,7 +2,7 @@
 
 import os
 
-from node_transfer.data import sources
+from node_transfer.data import checksums, sources
 from node_transfer.data.image_source import ImageSource
 from node_transfer.errors import UserError, first_line
 from node_transfer.network import server_answers
@@ -63,6 +63,7 @@ def source(info) -> dict:
         "name": info.name,
         "version": f"tensorflow_datasets {info.version}",
         "description": " ".join(info.description.split())[:400],
+        "checksum": checksums.of_files(info.data_dir),
     }
 
 

@@ -57,14 +57,14 @@ class DenseDynamics(keras.layers.Layer):
 
         initializer = self.kernel_initializer
         self.hidden_kernel = weight(
-            "hidden_kernel", (units, self.hidden_units), _fresh(initializer)
+            "hidden_kernel", (units, self.hidden_units), fresh(initializer)
         )
         self.time_kernel = weight(
-            "time_kernel", (1, self.hidden_units), _fresh(initializer)
+            "time_kernel", (1, self.hidden_units), fresh(initializer)
         )
         self.hidden_bias = weight("hidden_bias", (self.hidden_units,), "zeros")
         self.output_kernel = weight(
-            "output_kernel", (self.hidden_units, units), _fresh(initializer)
+            "output_kernel", (self.hidden_units, units), fresh(initializer)
         )
         self.output_bias = weight("output_bias", (units,), "zeros")
 
@@ -86,6 +86,6 @@ class DenseDynamics(keras.layers.Layer):
         }
 
 
-def _fresh(initializer):
+def fresh(initializer):
     """A copy with a seed of its own, so that no two weights start out alike."""
     return initializer.clone() if hasattr(initializer, "clone") else initializer

@@ -1,109 +1,145 @@
-"""The registry of backbones. Importing it does not import TensorFlow."""
+"""The table of backbones. Reading it imports no TensorFlow.
+
+One row is all that a network needs, of `keras.applications` or elsewhere:
+
+    BACKBONES["MyNet"] = BackboneSpec(
+        "MyNet", "my_package:MyNet", keras_name="my_net", image_size=224
+    )
+"""
 
 import dataclasses
-import os
-import sys
-from pathlib import Path
 
-from node_transfer.errors import UserError, first_line
-from node_transfer.network import server_answers
-
-# What Keras multiplies the normalised input by, after B0's published weights were found
-# to want it (keras.applications.efficientnet, weights="imagenet" only).
-_IMAGENET_STDDEV_RGB = (0.229, 0.224, 0.225)
+from node_transfer.errors import UserError
 
 MIN_IMAGE_SIZE = 32
 
 
 @dataclasses.dataclass(frozen=True)
 class BackboneSpec:
-    """A network of `keras.applications`.
+    """A convolutional network.
 
     Attributes:
-        name: Its name there, and for `--backbone`.
+        name: Its key in `BACKBONES`.
+        constructor: `"module:function"`, called with `include_top`, `weights` and
+            `input_shape` as those of `keras.applications` are, and with `input_tensor`
+            where there is a `scale` or an `offset`.
+        keras_name: The `name` of the Keras model that it makes.
         image_size: Height and width of the images it was trained on, in pixels.
-        input_range: Smallest and largest pixel value that it expects; the network
-            rescales them itself.
+        weights_url: The file of its ImageNet weights without the top; `None`: there is
+            none.
+        weights_hash: MD5 or SHA-256 of that file, in hexadecimal.
+        min_image_size: Least height and width that it can take, in pixels.
+        scale, offset: What it was trained on is `scale * pixel + offset`, for pixels from
+            0 to 255; a number each, or one for each of red, green and blue. The network
+            is given a layer that computes it; 1 and 0 for one that has such a layer.
         rescales_for_imagenet: Whether Keras adds a layer to the network for the
             ImageNet weights that it leaves out otherwise.
     """
 
     name: str
+    constructor: str
+    keras_name: str
     image_size: int
-    input_range: tuple[float, float] = (0.0, 255.0)
+    weights_url: str | None = None
+    weights_hash: str | None = None
+    min_image_size: int = MIN_IMAGE_SIZE
+    scale: float | tuple[float, float, float] = 1.0
+    offset: float | tuple[float, float, float] = 0.0
     rescales_for_imagenet: bool = False
 
     @property
-    def keras_name(self) -> str:
-        """What Keras calls the model, and how the names of its weights files begin."""
-        return self.name.lower().replace("v2", "v2-")
+    def weights_file(self) -> str | None:
+        """Name of the weights file, on the server and in Keras's cache."""
+        return self.weights_url and self.weights_url.rsplit("/", 1)[1]
 
 
-_V1_SIZES = (224, 240, 260, 300, 380, 456, 528, 600)
-_V2_SIZES = {"B0": 224, "B1": 240, "B2": 260, "B3": 300, "S": 384}
+_SERVER = "https://storage.googleapis.com"
+_APPLICATIONS = f"{_SERVER}/tensorflow/keras-applications"
 
-BACKBONES = {
-    spec.name: spec
-    for spec in (
-        *(
-            BackboneSpec(f"EfficientNetB{i}", size, rescales_for_imagenet=True)
-            for i, size in enumerate(_V1_SIZES)
-        ),
-        *(BackboneSpec(f"EfficientNetV2{k}", size) for k, size in _V2_SIZES.items()),
+
+def _efficientnet(variant: str, size: int, weights_hash: str) -> BackboneSpec:
+    name = f"EfficientNet{variant}"
+    return BackboneSpec(
+        name,
+        f"keras.applications:{name}",
+        keras_name=name.lower(),
+        image_size=size,
+        weights_url=f"{_SERVER}/keras-applications/{name.lower()}_notop.h5",
+        weights_hash=weights_hash,
+        rescales_for_imagenet=True,
     )
-}
 
 
-@dataclasses.dataclass(frozen=True)
-class WeightsSource:
-    """Where a backbone's first weights came from: `kind` is `"imagenet"`, `"file"`,
-    `"random"` or `"run"`; `detail` says more, for the run's record."""
+def _efficientnet_v2(variant: str, size: int, weights_hash: str) -> BackboneSpec:
+    name, keras_name = f"EfficientNetV2{variant}", f"efficientnetv2-{variant.lower()}"
+    return BackboneSpec(
+        name,
+        f"keras.applications:{name}",
+        keras_name=keras_name,
+        image_size=size,
+        weights_url=f"{_APPLICATIONS}/efficientnet_v2/{keras_name}_notop.h5",
+        weights_hash=weights_hash,
+    )
 
-    kind: str
-    detail: str
 
+_ROWS = (
+    _efficientnet("B0", 224, "50bc09e76180e00e4465e1a485ddc09d"),
+    _efficientnet("B1", 240, "74c4e6b3e1f6a1eea24c589628592432"),
+    _efficientnet("B2", 260, "111f8e2ac8aa800a7a99e3239f7bfb39"),
+    _efficientnet("B3", 300, "af6d107764bb5b1abb91932881670226"),
+    _efficientnet("B4", 380, "ebc24e6d6c33eaebbd558eafbeedf1ba"),
+    _efficientnet("B5", 456, "38879255a25d3c92d5e44e04ae6cec6f"),
+    _efficientnet("B6", 528, "9ecce42647a20130c1f39a5d4cb75743"),
+    _efficientnet("B7", 600, "cbcfe4450ddf6f3ad90b1b398090fe4a"),
+    _efficientnet_v2("B0", 224, "893217f2bb855e2983157299931e43ff"),
+    _efficientnet_v2("B1", 240, "0e80663031ca32d657f9caa404b6ec37"),
+    _efficientnet_v2("B2", 260, "1dfe2e7a5d45b6632553a8961ea609eb"),
+    _efficientnet_v2("B3", 300, "f6abf7b5849ac99a89b50dd3fd532856"),
+    _efficientnet_v2("S", 384, "af0682fb74e8c54910f2d4393339c070"),
+    _efficientnet_v2("M", 480, "1b8dc055df72dde80d614482840fe342"),
+    _efficientnet_v2("L", 480, "b0b66b5c863aef5b46e8608fe1711615"),
+    BackboneSpec(
+        "ResNet50V2",
+        "keras.applications:ResNet50V2",
+        keras_name="resnet50v2",
+        image_size=224,
+        weights_url=f"{_APPLICATIONS}/resnet/"
+        "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        weights_hash="fac2f116257151a9d068a22e544a4917",
+        scale=1 / 127.5,
+        offset=-1.0,
+    ),
+    BackboneSpec(
+        "MobileNetV3Large",
+        "keras.applications:MobileNetV3Large",
+        keras_name="MobileNetV3Large",
+        image_size=224,
+        weights_url=f"{_APPLICATIONS}/mobilenet_v3/"
+        "weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5",
+        weights_hash="07fb09a5933dd0c8eaafa16978110389",
+    ),
+    BackboneSpec(
+        "ConvNeXtTiny",
+        "keras.applications:ConvNeXtTiny",
+        keras_name="convnext_tiny",
+        image_size=224,
+        weights_url=f"{_APPLICATIONS}/convnext/convnext_tiny_notop.h5",
+        weights_hash="d547c096cabd03329d7be5562c5e14798aa39ed24b474157cef5e85ab9e49ef1",
+    ),
+    BackboneSpec(
+        "DenseNet121",
+        "keras.applications:DenseNet121",
+        keras_name="densenet121",
+        image_size=224,
+        weights_url=f"{_APPLICATIONS}/densenet/"
+        "densenet121_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        weights_hash="30ee3e1110167f948a6b9946edeeb738",
+        scale=(1 / (255 * 0.229), 1 / (255 * 0.224), 1 / (255 * 0.225)),
+        offset=(-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225),
+    ),
+)
 
-def build_backbone(name: str, weights: str = "imagenet", image_size: int | None = None):
-    """Builds a convolutional backbone, without its classification head.
-
-    The layers are the same whatever the weights: for EfficientNetB0 to B7 Keras adds a
-    `Rescaling` layer with `weights="imagenet"` alone; here the network always has it,
-    so that a weights file given by path is the same function as the download.
-
-    Args:
-        name: A key of `BACKBONES`.
-        weights: `"imagenet"` (Keras's download or its cache), `"none"` (random),
-            `"auto"` (ImageNet if it can be had, else random), or the path of a weights
-            file for the network without its top, such as `*_notop.h5`.
-        image_size: Height and width of the input, at least 32; `None`: the size that
-            the network was trained on.
-
-    Returns:
-        `(model, WeightsSource)`: a functional Keras model from images in `input_range`,
-        shape `(batch, image_size, image_size, 3)`, to a feature map.
-
-    Raises:
-        UserError: Unknown name, image too small, or weights that cannot be had or do
-            not fit.
-    """
-    spec = check_backbone(name)
-    size = spec.image_size if image_size is None else image_size
-    if size < MIN_IMAGE_SIZE:
-        raise UserError(
-            f"image_size is {size}: {name} needs images of {MIN_IMAGE_SIZE} pixels or "
-            "more; pass --image_size=32 or larger to have them scaled up."
-        )
-    if weights == "none":
-        return _untrained(spec, size), WeightsSource("random", "random initial weights")
-    if weights not in ("imagenet", "auto"):
-        return _from_file(spec, size, weights)
-    try:
-        return _imagenet(spec, size)
-    except UserError as error:
-        if weights == "imagenet":
-            raise
-        reason = f"random initial weights, since ImageNet's could not be had: {error}"
-        return _untrained(spec, size), WeightsSource("random", reason)
+BACKBONES = {spec.name: spec for spec in _ROWS}
 
 
 def check_backbone(name: str) -> BackboneSpec:
@@ -113,76 +149,3 @@ def check_backbone(name: str) -> BackboneSpec:
             f"Unknown backbone {name!r}: choose one of {', '.join(BACKBONES)}."
         )
     return BACKBONES[name]
-
-
-def _keras_model(spec: BackboneSpec, size: int, weights):
-    import keras
-
-    constructor = getattr(keras.applications, spec.name)
-    return constructor(include_top=False, weights=weights, input_shape=(size, size, 3))
-
-
-def _untrained(spec: BackboneSpec, size: int):
-    """The network with random weights and the layers of the ImageNet one."""
-    import keras
-
-    model = _keras_model(spec, size, weights=None)
-    if not spec.rescales_for_imagenet:
-        return model
-    scale = [stddev**-0.5 for stddev in _IMAGENET_STDDEV_RGB]
-
-    def call(layer, *args, **kwargs):
-        output = layer(*args, **kwargs)
-        if isinstance(layer, keras.layers.Normalization):
-            output = keras.layers.Rescaling(scale)(output)
-        return output
-
-    return keras.models.clone_model(model, call_function=call)
-
-
-def _imagenet(spec: BackboneSpec, size: int):
-    """The network with Keras's ImageNet weights, from its cache or the network."""
-    try:
-        _check_download(spec)
-        model = _keras_model(spec, size, weights="imagenet")
-    except Exception as error:  # the download raises whatever urllib does
-        raise UserError(
-            f"The ImageNet weights of {spec.name} are not in {_cache_folder()} and could "
-            f"not be downloaded ({first_line(error)}); connect to the network, or pass "
-            "--weights=PATH with the file, or --weights=none for random weights."
-        ) from error
-    return model, WeightsSource("imagenet", f"keras.applications.{spec.name}, ImageNet")
-
-
-def _check_download(spec: BackboneSpec) -> None:
-    """Raises where the weights are to be downloaded and their server is silent."""
-    import keras
-
-    module = sys.modules[getattr(keras.applications, spec.name).__module__]
-    if os.path.isfile(os.path.join(_cache_folder(), f"{spec.keras_name}_notop.h5")):
-        return
-    if not server_answers(module.BASE_WEIGHTS_PATH):
-        raise OSError("the server does not answer")
-
-
-def _from_file(spec: BackboneSpec, size: int, path: str):
-    if not os.path.isfile(path):
-        raise UserError(
-            f"There is no weights file {path!r}: pass --weights=imagenet, none, auto or "
-            "the path of an existing file."
-        )
-    model = _untrained(spec, size)
-    try:
-        model.load_weights(path)
-    except Exception as error:  # h5py and Keras raise many kinds here
-        raise UserError(
-            f"The file {path!r} does not hold weights of {spec.name} without its top "
-            f"({first_line(error)}); pass the file that belongs to this backbone."
-        ) from error
-    return model, WeightsSource("file", Path(path).name)
-
-
-def _cache_folder() -> str:
-    """Where `keras.utils.get_file` keeps its downloads."""
-    home = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
-    return os.path.join(home, "models")

@@ -6,10 +6,8 @@ import zipfile
 import keras
 
 from node_transfer.errors import UserError, first_line
-
-# Imported so that Keras finds their classes when it loads a model.
-from node_transfer.layers import conv_dynamics, dense_dynamics, ode_layer  # noqa: F401
-from node_transfer.models import transfer_classifier  # noqa: F401
+from node_transfer.models import transfer_classifier  # noqa: F401 (Keras finds its class)
+from node_transfer.models.blocks import import_layers
 
 
 def load_model(path, compile: bool = False) -> keras.Model:
@@ -33,6 +31,7 @@ def load_model(path, compile: bool = False) -> keras.Model:
             f"The file {path!r} is not a saved Keras model, or only the start of one: "
             "pass a .keras file that model.save wrote to its end."
         )
+    import_layers()
     try:
         return keras.saving.load_model(path, compile=compile)
     except Exception as error:  # zipfile, h5py, json and Keras raise many kinds here

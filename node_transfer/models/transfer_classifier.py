@@ -1,7 +1,11 @@
 """The paper's model: backbone, ODE block or none, final layer."""
 
+import copy
+
 import keras
 import tensorflow as tf
+
+from node_transfer.models import earlier_files
 
 BLOCK_INPUTS = ("pooled", "feature_map")
 
@@ -10,22 +14,25 @@ BLOCK_INPUTS = ("pooled", "feature_map")
 class TransferClassifier(tf.keras.Model):
     """An image classifier: backbone, an optional block on its features, a Dense layer.
 
-    The backbone is kept in the saved model as it is, layer by layer, so that a reloaded
-    model is the same function, whichever weights it began with.
+    A functional model of these parts, so that Keras checks their shapes, and `summary`
+    and `keras.utils.plot_model` show them. The backbone is kept in the saved model as it
+    is, layer by layer, so that a reloaded model is the same function, whichever weights
+    it began with.
 
     Args:
-        backbone: A built Keras model from images to a feature map, see
+        backbone: A functional Keras model from images to a feature map, see
             `node_transfer.build_backbone`.
         num_classes: Number of logits.
-        block: A Keras layer that keeps the shape of its input, such as `ODELayer`, or
-            `None`.
+        block: A Keras layer on the features, such as `ODELayer`, or `None`. It may
+            change the number of channels.
         block_input: `"pooled"`: the block works on the averaged features, shape
             `(batch, channels)`; `"feature_map"`: on the map before averaging, shape
             `(batch, height, width, channels)`.
-        **kwargs: Passed to `tf.keras.Model`.
+        name, trainable, dtype: As for every Keras model.
 
     Call arguments:
-        inputs: Images, shape `(batch, height, width, 3)`, in the backbone's input range.
+        inputs: Images, shape `(batch, height, width, 3)`, pixels as the backbone takes
+            them: 0 to 255 for every one of `node_transfer.build_backbone`.
 
     Returns:
         Logits, shape `(batch, num_classes)`, float32.
@@ -35,7 +42,7 @@ class TransferClassifier(tf.keras.Model):
 
     Example:
 
-    >>> backbone, _ = build_backbone("EfficientNetB0", weights="imagenet")
+    >>> backbone = build_backbone("EfficientNetB0", weights="imagenet")
     >>> model = TransferClassifier(backbone, 5, block=ODELayer(DenseDynamics(128)))
     >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     >>> model.compile("adam", loss, metrics=["accuracy"])
@@ -44,53 +51,63 @@ class TransferClassifier(tf.keras.Model):
     Differential Equations, section III.
     """
 
-    def __init__(self, backbone, num_classes, block=None, block_input="pooled", **kwargs):
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        backbone,
+        num_classes,
+        block=None,
+        block_input="pooled",
+        *,
+        name=None,
+        trainable=True,
+        dtype=None,
+    ):
         if block_input not in BLOCK_INPUTS:
             raise ValueError(
                 f"block_input is {block_input!r}: choose pooled or feature_map."
             )
         if num_classes < 1:
             raise ValueError(f"num_classes is {num_classes}: pass a positive integer.")
+        policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        pooling = keras.layers.GlobalAveragePooling2D(dtype=policy, name="pooling")
+        head = keras.layers.Dense(num_classes, dtype="float32", name="head")
+        images = keras.Input(
+            batch_shape=backbone.input_shape,
+            dtype=backbone.inputs[0].dtype,
+            name="images",
+        )
+        features = backbone(images)
+        if block is not None and block_input == "feature_map":
+            features = block(features)
+        features = pooling(features)
+        if block is not None and block_input == "pooled":
+            features = block(features)
+        super().__init__(inputs=images, outputs=head(features), name=name)
+        self.dtype_policy = policy
+        if not trainable:  # True would also thaw a backbone that is frozen
+            self.trainable = False
         self.num_classes = num_classes
         self.block_input = block_input
         self.backbone = backbone
         self.block = block
-        self.pooling = keras.layers.GlobalAveragePooling2D(name="pooling")
-        self.head = keras.layers.Dense(num_classes, dtype="float32", name="head")
-        self.build(backbone.input_shape)
+        self.pooling = pooling
+        self.head = head
 
     @property
     def image_size(self) -> int:
         """Height and width of the images that the backbone takes, in pixels."""
         return self.backbone.input_shape[1]
 
-    def build(self, input_shape):
-        features = self.backbone.output_shape
-        pooled = (features[0], features[-1])
-        if self.block is not None and not self.block.built:
-            self.block.build(pooled if self.block_input == "pooled" else features)
-            self.block.built = True
-        if not self.head.built:
-            self.head.build(pooled)
-        self.built = True
-
-    def call(self, inputs, training=None):
-        features = self.backbone(inputs, training=training)
-        if self.block is not None and self.block_input == "feature_map":
-            features = self.block(features, training=training)
-        features = self.pooling(features)
-        if self.block is not None and self.block_input == "pooled":
-            features = self.block(features, training=training)
-        return self.head(features)
-
-    def compute_output_shape(self, input_shape):
-        return (input_shape[0], self.num_classes)
+    def load_own_variables(self, store):
+        super().load_own_variables(store)
+        earlier_files.rearrange(store, self)
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
         return {
-            **super().get_config(),
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "backbone": serialize(self.backbone),
             "num_classes": self.num_classes,
             "block": None if self.block is None else serialize(self.block),
@@ -98,8 +115,11 @@ class TransferClassifier(tf.keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config):
-        for part in ("backbone", "block"):
-            if config[part] is not None:
-                config[part] = keras.saving.deserialize_keras_object(config[part])
-        return cls(**config)
+    def from_config(cls, config, custom_objects=None):
+        def made(part):
+            return keras.saving.deserialize_keras_object(
+                copy.deepcopy(config[part]),  # layers take theirs apart
+                custom_objects=custom_objects,
+            )
+
+        return cls(**{**config, "backbone": made("backbone"), "block": made("block")})

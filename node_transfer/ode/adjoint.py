@@ -16,33 +16,30 @@ start, so that the tolerance is relative to the gradient, whatever the scale of 
 import tensorflow as tf
 
 from node_transfer.ode import stepping
-from node_transfer.ode.vjp import RecordedEvaluation, Sources, add, inner_product
+from node_transfer.ode.gradient import Gradient, SolvedProblem
+from node_transfer.ode.solver import Solver
+from node_transfer.ode.tensors import add, inner_product, scalar
+from node_transfer.ode.vjp import RecordedEvaluation, Sources
 
 
 def gradient(
-    settings: stepping.StepSettings,
-    func,
-    times: tf.Tensor,
-    outputs: list[tf.Tensor],
+    solver: Solver,
+    solved: SolvedProblem,
     output_bars: list[tf.Tensor],
     sources: Sources,
-    initial_step,
-):
+) -> Gradient:
     """Solves the adjoint system backwards over the output times.
 
     Args:
-        settings: Method and tolerances of the backward solve.
-        func: `func(t, y, tensors) -> dy`, with `sources.tensors` or copies of them.
-        times: The output times, the initial one first.
-        outputs: States at `times`, stacked; a list.
+        solver: What it was solved by; its `backward` settings are those of this solve.
+        solved: The solve.
         output_bars: Cotangents of the states at `times[1:]`, stacked; a list.
         sources: What else a gradient is wanted for.
-        initial_step: Positive length of the first step back, or 0 for automatic.
-
-    Returns:
-        `(y0_bar, source_bars, time_bars, nfe, suited, suited_rejected)`; the last two
-        as in `stepping.Solution`.
     """
+    func, y0, times, solution = solved
+    settings, first_step = solver.backward, solver.options.adjoint_first_step
+    states = zip(y0, solution.outputs, strict=True)
+    outputs = [tf.concat([first[None], rest], axis=0) for first, rest in states]
     num_components = len(outputs)
     state_only = Sources(sources.tensors, sources.variables, times=False)
 
@@ -63,7 +60,7 @@ def gradient(
     ]
     scale = tf.where(finite, divisor, tf.cast(float("nan"), scale.dtype))
 
-    def back_one_interval(i, y_bar, source_bars, time_bars, nfe, step, rejected):
+    def back_one_interval(i, y_bar, source_bars, time_bars, nfe, first_step, least):
         y = [x[i] for x in outputs]
         bar = [x[i - 1] for x in output_bars]
         y_bar = add(y_bar, bar)
@@ -76,13 +73,13 @@ def gradient(
             [*y, *y_bar],
             tf.stack([times[i], times[i - 1]]),
             q0=source_bars,
-            initial_step=step,
+            first_step=first_step,
             phase="adjoint, backward in time",
         )
         y_bar = solution.y[num_components:]
         nfe += solution.nfe
-        rejected = tf.minimum(rejected, solution.suited_rejected)
-        return i - 1, y_bar, solution.q, time_bars, nfe, solution.suited, rejected
+        least = tf.minimum(least, solution.suited_rejected_step)
+        return i - 1, y_bar, solution.q, time_bars, nfe, solution.suited_step, least
 
     time_bars = tf.zeros_like(times) if sources.times else tf.zeros([], times.dtype)
     state = (
@@ -91,7 +88,7 @@ def gradient(
         sources.zeros(),
         time_bars,
         tf.constant(0),
-        stepping.scalar(initial_step, times.dtype),
+        scalar(0.0 if first_step is None else first_step, times.dtype),
         tf.constant(times.dtype.max, times.dtype),
     )
     if times.shape[0] == 2:
@@ -100,12 +97,18 @@ def gradient(
         state = tf.while_loop(
             lambda i, *_: i > 0, back_one_interval, state, parallel_iterations=1
         )
-    _, y_bar, source_bars, time_bars, nfe, suited, rejected = state
+    _, y_bar, source_bars, time_bars, nfe, suited_step, least = state
     if sources.times:
         start = [x[0] for x in outputs]
         at_start = inner_product(y_bar, func(times[0], start, sources.tensors))
         time_bars = scale * tf.tensor_scatter_nd_add(time_bars, [[0]], [-at_start])
     y_bar = [scale * x for x in y_bar]
     source_bars = [tf.cast(scale, x.dtype) * x for x in source_bars]
-    time_bars = time_bars if sources.times else None
-    return y_bar, source_bars, time_bars, nfe, suited, rejected
+    return Gradient(
+        y_bar,
+        source_bars,
+        time_bars if sources.times else None,
+        nfe,
+        suited_step=suited_step,
+        suited_rejected_step=least,
+    )

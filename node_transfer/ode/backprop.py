@@ -8,34 +8,29 @@ differentiated, as in every library of this kind.
 
 import tensorflow as tf
 
-from node_transfer.ode import runge_kutta, stepping
-from node_transfer.ode.tableaus import ButcherTableau
-from node_transfer.ode.vjp import Sources, add
+from node_transfer.ode import runge_kutta
+from node_transfer.ode.gradient import Gradient, SolvedProblem
+from node_transfer.ode.solver import Solver
+from node_transfer.ode.tensors import add
+from node_transfer.ode.vjp import Sources
 
 
 def gradient(
-    tableau: ButcherTableau,
-    func,
-    times: tf.Tensor,
-    solution: stepping.Solution,
+    solver: Solver,
+    solved: SolvedProblem,
     output_bars: list[tf.Tensor],
     sources: Sources,
-):
-    """Goes back through `solution`'s trajectory.
+) -> Gradient:
+    """Goes back through the trajectory of a solve.
 
     Args:
-        tableau: The method that made it.
-        func: `func(t, y, tensors) -> dy`, with `sources.tensors` or copies of them.
-        times: The output times, the initial one first.
-        solution: What `stepping.integrate(..., record=True)` returned.
+        solver: What it was solved by.
+        solved: The solve, whose solution has its trajectory recorded.
         output_bars: Cotangents of the states at `times[1:]`, stacked; a list.
         sources: What else a gradient is wanted for.
-
-    Returns:
-        `(y0_bar, source_bars, time_bars, nfe)`; `time_bars` is `None` unless
-        `sources.times`, else a 1-D tensor like `times`.
     """
-    trajectory = solution.trajectory
+    func, _, times, solution = solved
+    tableau, trajectory = solver.tableau, solution.trajectory
     only_final = times.shape[0] == 2
     time_bars = tf.zeros_like(times) if sources.times else tf.zeros([], times.dtype)
 
@@ -77,5 +72,11 @@ def gradient(
         (solution.accepted - 1, y_bar, sources.zeros(), time_bars, tf.constant(1)),
         parallel_iterations=1,
     )
-    nfe = solution.accepted * tableau.evaluations_per_step
-    return y_bar, source_bars, time_bars if sources.times else None, nfe
+    return Gradient(
+        y_bar,
+        source_bars,
+        time_bars if sources.times else None,
+        nfe=solution.accepted * tableau.evaluations_per_step,
+        suited_step=solution.suited_step,
+        suited_rejected_step=solution.suited_rejected_step,
+    )

@@ -1,4 +1,4 @@
-"""Our Dormand-Prince solver, a drop-in for TensorFlow Probability's."""
+"""Our Dormand-Prince steps behind TensorFlow Probability's interface."""
 
 import collections
 
@@ -28,7 +28,9 @@ class _Diagnostics(_Counts, tfp.math.ode.Diagnostics):
 class DormandPrince(tfp.math.ode.DormandPrince):
     """The Dormand-Prince method, order 5(4), with steps that end where asked.
 
-    What differs from the class it extends:
+    An adapter for code that is written to TFP's interface: the steps are those of
+    `odeint(..., method="dopri5")`, taken by the same loop. What differs from
+    the class it extends:
 
     * It ends exactly on every requested time, without overshoot or interpolation. The
       result is as exact as the steps are; each output time costs at least one step.
@@ -36,9 +38,8 @@ class DormandPrince(tfp.math.ode.DormandPrince):
     * The error is controlled in the root-mean-square norm with the exponent 1/5 that
       belongs to it, by a PI controller. (The stock class squares its ratios twice, and
       so controls the 4-norm.)
-    * `integrate` keeps the accepted steps, for an exact gradient; `node_transfer.odeint`
-      calls it. `solve` keeps the interface, and the adjoint gradient, of the class it
-      extends.
+
+    `solve` keeps the interface, and the adjoint gradient, of the class it extends.
 
     Args:
         rtol, atol: Relative and absolute tolerance.
@@ -67,16 +68,10 @@ class DormandPrince(tfp.math.ode.DormandPrince):
             max_num_steps=max_num_steps,
             **kwargs,
         )
-        self.settings = stepping.StepSettings(
-            DOPRI5, rtol, atol, max_num_steps=max_num_steps, on_failure=on_failure
-        )
-
-    def integrate(self, func, y0, times, **kwargs) -> stepping.Solution:
-        """`stepping.integrate` with this solver's method and tolerances."""
-        return stepping.integrate(self.settings, func, y0, times, **kwargs)
+        self._on_failure = on_failure
 
     def _initialize_solver_internal_state(self, ode_fn, initial_time, initial_state):
-        """The only state that one solve hands to the next is the step size."""
+        """The only state that one solve hands to the next is its first step."""
         del ode_fn, initial_time
         dtype = self._prepare_common_params(initial_state, 0.0).real_dtype
         return tf.cast(self._first_step_size, dtype)
@@ -107,11 +102,18 @@ class DormandPrince(tfp.math.ode.DormandPrince):
             dy = ode_fn(t, tf.nest.pack_sequence_as(structure, y))
             return tf.nest.flatten(tf.nest.map_structure(tf.convert_to_tensor, dy)), []
 
-        initial_step = previous_solver_internal_state
-        if initial_step is None:
-            initial_step = self._first_step_size
-        solution = self.integrate(
-            func, tf.nest.flatten(structure), times, initial_step=initial_step
+        first_step = previous_solver_internal_state
+        if first_step is None:
+            first_step = self._first_step_size
+        settings = stepping.StepSettings(
+            DOPRI5,
+            self._rtol,
+            self._atol,
+            max_num_steps=self._max_num_steps,
+            on_failure=self._on_failure,
+        )
+        solution = stepping.integrate(
+            settings, func, tf.nest.flatten(structure), times, first_step=first_step
         )
         diagnostics = _Diagnostics(
             num_ode_fn_evaluations=solution.nfe,
@@ -123,5 +125,5 @@ class DormandPrince(tfp.math.ode.DormandPrince):
             times=times[1:],
             states=tf.nest.pack_sequence_as(structure, solution.outputs),
             diagnostics=diagnostics,
-            solver_internal_state=solution.suited,
+            solver_internal_state=solution.suited_step,
         )

@@ -2,8 +2,9 @@
 
 import tensorflow as tf
 
-from node_transfer.ode.tableaus import ButcherTableau
-from node_transfer.ode.vjp import RecordedEvaluation, inner_product
+from node_transfer.ode.butcher_tableau import ButcherTableau
+from node_transfer.ode.tensors import inner_product
+from node_transfer.ode.vjp import RecordedEvaluation
 
 
 def combine(dt: tf.Tensor, weights, tensors, start=None) -> list[tf.Tensor]:
@@ -95,7 +96,8 @@ def step_gradient(tableau: ButcherTableau, func, t, dt, y, cotangent, sources):
     stage_bars: list = [None] * num_stages
     t_bar = dt_bar = tf.zeros([], t.dtype) if sources.times else None
     for i in reversed(range(num_stages)):
-        later = range(i + 1, num_stages)
+        # A stage that the error estimate alone uses has no cotangent.
+        later = [j for j in range(i + 1, num_stages) if stage_bars[j] is not None]
         weights = [tableau.b[i], *(tableau.a[j][i] for j in later)]
         if not any(weights):
             continue

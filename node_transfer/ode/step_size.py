@@ -29,7 +29,7 @@ def error_norm(error, y0, y1, rtol, atol) -> tf.Tensor:
     return tf.sqrt(tf.add_n(squares) / tf.maximum(count, 1.0))
 
 
-def first_step(func, t0, y0, dy0, interval, order, rtol, atol) -> tf.Tensor:
+def automatic_first_step(func, t0, y0, dy0, interval, order, rtol, atol) -> tf.Tensor:
     """Hairer's automatic first step, positive; costs one evaluation of f.
 
     That evaluation is never beyond the interval, whose length has the sign of the way.
@@ -81,17 +81,18 @@ def suited_step(dt, ratio, order) -> tf.Tensor:
     return size * tf.clip_by_value(factor, MIN_FACTOR, MAX_FACTOR)
 
 
-def remember(memory, suited, suited_rejected) -> tf.Tensor:
+def remember(memory, suited_step, suited_rejected_step) -> tf.Tensor:
     """What a solve leaves in the memory of the first step.
 
     Args:
         memory: Shape (2,): the step to start with, and its ceiling; zeros at first.
-        suited: The smallest step size that an accepted step called just right; 0 after
-            a solve that failed, which leaves the memory as it was.
-        suited_rejected: The same of the rejected steps; very large if there were none.
+        suited_step: The smallest step size that an accepted step called just right; 0
+            after a solve that failed, which leaves the memory as it was.
+        suited_rejected_step: The same of the rejected steps; very large if there were
+            none.
     """
-    ceiling = tf.where(memory[1] > 0, MEMORY_RECOVERY * memory[1], suited.dtype.max)
-    ceiling = tf.where(tf.math.is_finite(ceiling), ceiling, suited.dtype.max)
-    ceiling = tf.minimum(ceiling, MEMORY_REJECTED * suited_rejected)
-    learned = tf.stack([tf.minimum(MEMORY_ACCEPTED * suited, ceiling), ceiling])
-    return tf.where(suited > 0, learned, memory)
+    ceiling = tf.where(memory[1] > 0, MEMORY_RECOVERY * memory[1], suited_step.dtype.max)
+    ceiling = tf.where(tf.math.is_finite(ceiling), ceiling, suited_step.dtype.max)
+    ceiling = tf.minimum(ceiling, MEMORY_REJECTED * suited_rejected_step)
+    learned = tf.stack([tf.minimum(MEMORY_ACCEPTED * suited_step, ceiling), ceiling])
+    return tf.where(suited_step > 0, learned, memory)

@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from node_transfer.ode import failure, runge_kutta, step_size
-from node_transfer.ode.tableaus import ButcherTableau
-from node_transfer.ode.vjp import add
+from node_transfer.ode.butcher_tableau import ButcherTableau
+from node_transfer.ode.tensors import add, scalar
+from node_transfer.ode.trajectory import Trajectory, array_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,18 +32,6 @@ class StepSettings:
     on_failure: str = "raise"
 
 
-class Trajectory(NamedTuple):
-    """The accepted steps, as needed to go back through them: TensorArrays.
-
-    `grid[i]` is `(t, dt)` of step i; `output[i]` the index of the output time that it
-    ends on, or 0; `states[j][i]` component j of the state at its start.
-    """
-
-    grid: tf.TensorArray
-    output: tf.TensorArray
-    states: list[tf.TensorArray]
-
-
 class Solution(NamedTuple):
     """What a solve returns.
 
@@ -52,10 +41,10 @@ class Solution(NamedTuple):
         outputs: For each component of the state, its values at `times[1:]`, stacked.
         trajectory: The accepted steps, or `None` where they were not asked for.
         nfe, accepted, rejected: Scalar int32 tensors.
-        suited: The smallest step size that the error of an accepted step called just
+        suited_step: The smallest step size that the error of an accepted step called just
             right, positive: what the next such solve had best start with. 0 where the
             solve failed.
-        suited_rejected: The same of rejected steps; very large if there were none.
+        suited_rejected_step: The same of rejected steps; very large if there were none.
         status: `failure.RUNNING` where the solve reached its end.
     """
 
@@ -66,8 +55,8 @@ class Solution(NamedTuple):
     nfe: tf.Tensor
     accepted: tf.Tensor
     rejected: tf.Tensor
-    suited: tf.Tensor
-    suited_rejected: tf.Tensor
+    suited_step: tf.Tensor
+    suited_rejected_step: tf.Tensor
     status: tf.Tensor
 
 
@@ -86,8 +75,8 @@ class _Loop(NamedTuple):
     rejected: tf.Tensor
     status: tf.Tensor
     tried: tf.Tensor  # length of the last try, with its sign
-    suited: tf.Tensor
-    suited_rejected: tf.Tensor
+    suited_step: tf.Tensor
+    suited_rejected_step: tf.Tensor
     outputs: list
     trajectory: Trajectory | tuple
 
@@ -99,7 +88,7 @@ def integrate(
     times: tf.Tensor,
     *,
     q0: list[tf.Tensor] = (),
-    initial_step: tf.Tensor | float = 0.0,
+    first_step: tf.Tensor | float | None = None,
     record: bool = False,
     phase: str = "forward",
 ) -> Solution:
@@ -115,8 +104,8 @@ def integrate(
         y0: Initial state: real tensors of one dtype.
         times: Strictly monotone 1-D tensor of that dtype, two or more times.
         q0: Quadrature components at the start. They stay out of the error norm.
-        initial_step: Positive length of the first step, or 0 to choose it by Hairer's
-            rule, which costs one more evaluation of f.
+        first_step: Positive length of the first step; 0 or `None` chooses it by
+            Hairer's rule, which costs one more evaluation of f.
         record: Whether to keep the accepted steps.
         phase: What is being solved, for the message of a failure.
 
@@ -132,8 +121,8 @@ def integrate(
     reuses_last_stage = tableau.first_same_as_last
 
     first = func(times[0], y0, True) if reuses_last_stage else ()
-    size, startup_nfe = _first_size(
-        settings, func, y0, times, first, direction, initial_step, rtol, atol
+    size, startup_nfe = _first_step(
+        settings, func, y0, times, first, direction, first_step, rtol, atol
     )
 
     def advance(loop: _Loop) -> tuple[_Loop]:
@@ -168,7 +157,9 @@ def integrate(
             following = moved
         if record:  # what a rejected step writes is replaced by the try after it
             ends_on = tf.where(lands, loop.target, 0)
-            trajectory = _write(loop, tf.stack([loop.t, dt]), ends_on)
+            trajectory = loop.trajectory.write(
+                loop.accepted, tf.stack([loop.t, dt]), ends_on, loop.y
+            )
             following = following._replace(trajectory=trajectory)
         if not only_final:  # what is written before the target is reached is replaced
             arrays = zip(following.outputs, following.y, strict=True)
@@ -190,10 +181,10 @@ def integrate(
         rejected=zero,
         status=tf.constant(failure.RUNNING),
         tried=size,
-        suited=tf.constant(dtype.max, dtype),
-        suited_rejected=tf.constant(dtype.max, dtype),
-        outputs=[] if only_final else [_array(x, num_times - 1) for x in y0],
-        trajectory=_empty_trajectory(y0, dtype) if record else (),
+        suited_step=tf.constant(dtype.max, dtype),
+        suited_rejected_step=tf.constant(dtype.max, dtype),
+        outputs=[] if only_final else [array_of(x, num_times - 1) for x in y0],
+        trajectory=Trajectory.empty(y0, dtype) if record else (),
     )
     (end,) = tf.while_loop(
         lambda s: (s.target < num_times) & tf.equal(s.status, failure.RUNNING),
@@ -218,7 +209,7 @@ def integrate(
     y, q = checked[: len(y0)], checked[len(y0) : len(y0) + len(q0)]
     outputs = checked[len(y0) + len(q0) :]
     reached = tf.equal(status, failure.RUNNING)
-    suited = end.suited if tableau.adaptive else size
+    suited_step = end.suited_step if tableau.adaptive else size
     return Solution(
         y=y,
         q=q,
@@ -227,36 +218,29 @@ def integrate(
         nfe=nfe,
         accepted=end.accepted,
         rejected=end.rejected,
-        suited=tf.where(reached, suited, tf.zeros_like(suited)),
-        suited_rejected=end.suited_rejected,
+        suited_step=tf.where(reached, suited_step, tf.zeros_like(suited_step)),
+        suited_rejected_step=end.suited_rejected_step,
         status=status,
     )
 
 
-def scalar(value, dtype: tf.DType) -> tf.Tensor:
-    """A number or tensor as a scalar of the dtype; a number keeps all its digits."""
-    if tf.is_tensor(value) or isinstance(value, tf.Variable):
-        return tf.cast(value, dtype)
-    return tf.constant(value, dtype)
-
-
-def _first_size(settings, func, y0, times, first, direction, initial_step, rtol, atol):
+def _first_step(settings, func, y0, times, first, direction, first_step, rtol, atol):
     """Returns the first step's size and the evaluations of f spent before it."""
     tableau = settings.tableau
     startup_nfe = tf.constant(int(tableau.first_same_as_last))
     interval = tf.abs(times[1] - times[0])
     if not tableau.adaptive:
         return interval / settings.num_steps, startup_nfe
-    initial_step = scalar(initial_step, times.dtype)
-    given = initial_step > 0  # NaN counts as not given
+    first_step = scalar(0.0 if first_step is None else first_step, times.dtype)
+    given = first_step > 0  # NaN counts as not given
 
     def choose():
         dy0 = first[0] if first else func(times[0], y0, False)[0]
-        return step_size.first_step(
+        return step_size.automatic_first_step(
             func, times[0], y0, dy0, direction * interval, tableau.order, rtol, atol
         )
 
-    size = tf.cond(given, lambda: initial_step, choose)
+    size = tf.cond(given, lambda: first_step, choose)
     size = tf.where(tf.math.is_finite(size), size, interval)
     chosen_nfe = 1 if tableau.first_same_as_last else 2
     return size, startup_nfe + tf.where(given, 0, chosen_nfe)
@@ -272,7 +256,7 @@ def _accept_or_reject(settings, loop: _Loop, moved: _Loop, ratio, lands, span) -
         lambda: [loop.y, loop.q, loop.first],
     )
     target = tf.where(accepted, moved.target, loop.target)
-    suited = step_size.suited_step(moved.tried, ratio, order)
+    suited_step = step_size.suited_step(moved.tried, ratio, order)
     length = tf.abs(moved.tried)
     size = length * step_size.next_factor(
         ratio, loop.ratio, accepted, loop.after_rejection, order
@@ -301,42 +285,14 @@ def _accept_or_reject(settings, loop: _Loop, moved: _Loop, ratio, lands, span) -
         rejected=loop.rejected + tf.cast(~accepted, tf.int32),
         status=tf.where(broken, failure.NOT_FINITE, status),
         tried=moved.tried,
-        suited=tf.where(accepted, tf.minimum(loop.suited, suited), loop.suited),
-        suited_rejected=tf.where(
+        suited_step=tf.where(
+            accepted, tf.minimum(loop.suited_step, suited_step), loop.suited_step
+        ),
+        suited_rejected_step=tf.where(
             accepted | ~tf.math.is_finite(ratio),
-            loop.suited_rejected,
-            tf.minimum(loop.suited_rejected, suited),
+            loop.suited_rejected_step,
+            tf.minimum(loop.suited_rejected_step, suited_step),
         ),
         outputs=loop.outputs,
         trajectory=loop.trajectory,
-    )
-
-
-def _array(x: tf.Tensor, size, dynamic: bool = False) -> tf.TensorArray:
-    """A TensorArray for tensors like `x`, whose entries may be written again."""
-    return tf.TensorArray(
-        x.dtype,
-        size=size,
-        dynamic_size=dynamic,
-        element_shape=x.shape,
-        clear_after_read=False,
-    )
-
-
-def _empty_trajectory(y0: list[tf.Tensor], dtype: tf.DType) -> Trajectory:
-    return Trajectory(
-        grid=_array(tf.zeros([2], dtype), 0, dynamic=True),
-        output=_array(tf.constant(0), 0, dynamic=True),
-        states=[_array(x, 0, dynamic=True) for x in y0],
-    )
-
-
-def _write(loop: _Loop, grid, ends_on) -> Trajectory:
-    """Writes the step about to be judged at the end of the trajectory."""
-    i, trajectory = loop.accepted, loop.trajectory
-    states = zip(trajectory.states, loop.y, strict=True)
-    return Trajectory(
-        grid=trajectory.grid.write(i, grid),
-        output=trajectory.output.write(i, ends_on),
-        states=[array.write(i, x) for array, x in states],
     )

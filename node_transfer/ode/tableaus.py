@@ -1,54 +1,6 @@
-"""Runge-Kutta methods as data: a method is its Butcher tableau."""
+"""The methods that come with the library; a package of its own may add to `TABLEAUS`."""
 
-import dataclasses
-
-
-@dataclasses.dataclass(frozen=True)
-class ButcherTableau:
-    """Coefficients of an explicit Runge-Kutta method.
-
-    Stage i evaluates `k_i = f(t + c_i dt, y + dt sum_j a_ij k_j)`; the step ends on
-    `y + dt sum_i b_i k_i` and, where the method has an embedded partner, its error
-    is estimated by `dt sum_i error_i k_i`.
-
-    Attributes:
-        name: The method's name in `odeint(..., method=name)`.
-        order: Order of the solution that is carried forward.
-        c: Nodes, one a stage; `c[0] == 0`.
-        a: Stage weights: row i has i entries.
-        b: Weights of the solution.
-        error: `b` minus the weights of the embedded solution, or `None` for a method
-            that runs on a fixed grid. The embedded solution is of order `order - 1`.
-        reference: Where the coefficients were published.
-    """
-
-    name: str
-    order: int
-    c: tuple[float, ...]
-    a: tuple[tuple[float, ...], ...]
-    b: tuple[float, ...]
-    error: tuple[float, ...] | None
-    reference: str
-
-    @property
-    def adaptive(self) -> bool:
-        """Whether the method estimates its error, and so chooses its steps."""
-        return self.error is not None
-
-    @property
-    def first_same_as_last(self) -> bool:
-        """Whether the last stage of a step is the first stage of the next one."""
-        return len(self.a[-1]) > 0 and self.a[-1] == self.b[:-1] and self.b[-1] == 0
-
-    @property
-    def num_stages(self) -> int:
-        return len(self.c)
-
-    @property
-    def evaluations_per_step(self) -> int:
-        """Evaluations of f that one more step costs."""
-        return self.num_stages - int(self.first_same_as_last)
-
+from node_transfer.ode.butcher_tableau import ButcherTableau
 
 DOPRI5 = ButcherTableau(
     name="dopri5",

@@ -4,9 +4,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from node_transfer.ode import failure
-
-METHODS = ("bdf", "dopri5_tfp")
-OPTIONS = ("max_num_steps", "constants", "on_failure")
+from node_transfer.ode.problem import Problem
+from node_transfer.ode.solver import Solver
 
 
 class BDF(tfp.math.ode.BDF):
@@ -40,8 +39,8 @@ class BDF(tfp.math.ode.BDF):
         return results._replace(states=tf.nest.pack_sequence_as(results.states, states))
 
 
-def solve(method, rhs, y0, times, constants, rtol, atol, gradient, options):
-    """Solves by a TFP solver; arguments as in `odeint.solve`.
+def solve(solver: Solver, problem: Problem):
+    """Solves by the TFP solver that `solver.method` names.
 
     TFP goes forward in time only: to go back, the time is negated.
 
@@ -49,28 +48,33 @@ def solve(method, rhs, y0, times, constants, rtol, atol, gradient, options):
         `(states, nfe)`: for each component its values at `times[1:]`, stacked, and the
         evaluations of f.
     """
+    times = problem.times
     direction = tf.sign(times[-1] - times[0])
-    names = [f"constant_{i}" for i in range(len(constants))]
+    names = [f"constant_{i}" for i in range(len(problem.constants))]
 
     def ode_fn(s, y, **named):
-        dy = rhs(direction * s, list(y), [named[name] for name in names])
+        dy = problem.rhs(direction * s, list(y), [named[name] for name in names])
         return tuple(direction * x for x in dy)
 
-    settings = {"rtol": rtol, "atol": atol, "max_num_steps": options.max_num_steps}
-    if method == "bdf":
-        solver = BDF(options.on_failure, **settings)
+    settings = {
+        "rtol": solver.rtol,
+        "atol": solver.atol,
+        "max_num_steps": solver.options.max_num_steps,
+    }
+    if solver.method == "bdf":
+        theirs = BDF(solver.options.on_failure, **settings)
     else:
-        solver = tfp.math.ode.DormandPrince(**settings)
-    problem = {
+        theirs = tfp.math.ode.DormandPrince(**settings)
+    given = {
         "initial_time": direction * times[0],
-        "initial_state": tuple(y0),
+        "initial_state": tuple(problem.y0),
         "solution_times": direction * times[1:],
     }
-    named_constants = dict(zip(names, constants, strict=True))
-    if gradient == "backprop":
+    constants = dict(zip(names, problem.constants, strict=True))
+    if solver.gradient == "backprop":
         # `solve` always has the adjoint gradient; `_solve` has TensorFlow's own.
-        results = solver._solve(lambda s, y: ode_fn(s, y, **named_constants), **problem)
+        results = theirs._solve(lambda s, y: ode_fn(s, y, **constants), **given)
     else:
-        results = solver.solve(ode_fn, constants=named_constants, **problem)
+        results = theirs.solve(ode_fn, constants=constants, **given)
     nfe = tf.cast(results.diagnostics.num_ode_fn_evaluations, tf.int32)
     return list(results.states), nfe

@@ -62,13 +62,3 @@ class RecordedEvaluation:
         n = len(self._y)
         t_bar = bars[-1] if sources.times else None
         return bars[:n], bars[n : n + len(others)], t_bar
-
-
-def add(left: list, right: list) -> list[tf.Tensor]:
-    """Component-wise sum of two states."""
-    return [a + b for a, b in zip(left, right, strict=True)]
-
-
-def inner_product(left: list, right: list) -> tf.Tensor:
-    """Sum over all components and elements of `left * right`: a scalar."""
-    return tf.add_n([tf.reduce_sum(a * b) for a, b in zip(left, right, strict=True)])

@@ -4,13 +4,15 @@ import dataclasses
 
 from node_transfer.analysis.lineup import MODELS
 from node_transfer.errors import UserError
-from node_transfer.training.config import (
+from node_transfer.runs.config import (
     BASELINE,
     NODE_ADJOINT,
     NODE_RK,
     ExperimentConfig,
 )
-from node_transfer.training.run_directory import RunDirectory
+from node_transfer.runs.directory import RunDirectory
+from node_transfer.runs.fields import meaning
+from node_transfer.runs.sweep_folder import SweepFolder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +72,7 @@ class PlannedRun:
     Attributes:
         model: Its name in the line-up.
         config: What to run.
-        defaults: The experiment whose script runs it.
+        defaults: The experiment that the command line calls it by.
         start: The run that it starts from, or `None`.
     """
 
@@ -93,7 +95,7 @@ class PlannedRun:
 
     @property
     def arguments(self) -> list[str]:
-        """The command line of the run, from the script on."""
+        """What `node-transfer` is called with to make the run."""
         flags = []
         for field in dataclasses.fields(ExperimentConfig):
             value = getattr(self.config, field.name)
@@ -102,7 +104,7 @@ class PlannedRun:
                     flags.append(f"--{'' if value else 'no'}{field.name}")
                 else:
                     flags.append(f"--{field.name}={value}")
-        return [f"experiments/run_{self.defaults.experiment}.py", *flags]
+        return ["train", self.defaults.experiment, *flags]
 
 
 def plan(
@@ -122,8 +124,9 @@ def plan(
         seeds: One of every model each.
         output_dir: A run goes to `OUTPUT_DIR/seed-SEED/MODEL`.
         changes: Fields of `ExperimentConfig` for every run, before the preset's own
-            differences between models; `backbone`, `weights` and `image_size` are left
-            out where a run starts from another.
+            differences between models; what is
+            resolved later (backbone, weights, image size) is left out where a run starts
+            from another.
         models: Which models; `None`: all of the preset's.
 
     Raises:
@@ -159,12 +162,9 @@ def _planned(
     if trains_as == "adjoint":
         fields |= preset.adjoint_changes
     if warm:
-        fields = {
-            name: value
-            for name, value in fields.items()
-            if name not in ("backbone", "weights", "image_size")
-        }
-    folder = f"{output_dir.rstrip('/')}/seed-{seed}"
+        for field in dataclasses.fields(ExperimentConfig):
+            if meaning(field).resolved:
+                fields.pop(field.name, None)  # the run that it starts from has it
     epochs = dict(zip(("baseline", "rk", "adjoint"), preset.epochs, strict=True))
     config = dataclasses.replace(
         defaults,
@@ -172,6 +172,6 @@ def _planned(
         epochs=epochs[trains_as],
         seed=seed,
         init_from=start.config.output_dir if start else None,
-        output_dir=f"{folder}/{model}",
+        output_dir=SweepFolder(output_dir).run(seed, model).path.as_posix(),
     )
     return PlannedRun(model, config, defaults, start)

@@ -11,14 +11,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tqdm import tqdm
 
-from node_transfer.analysis.runs import SWEEP_RECORD, read_record
 from node_transfer.errors import UserError
 from node_transfer.reproduction.plan import PlannedRun
-from node_transfer.training.run_directory import RunDirectory, write_json
+from node_transfer.runs.directory import RunDirectory
+from node_transfer.runs.sweep_folder import SweepFolder
 
 POLL_SECONDS = 0.5
 STOP_SECONDS = 10
@@ -26,7 +27,10 @@ LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def run_sweep(
-    runs: list[PlannedRun], output_dir: str, record: dict, project: Path
+    runs: list[PlannedRun],
+    output_dir: str,
+    record: dict,
+    tell: Callable[[UserError], str] = str,
 ) -> dict[str, str]:
     """Makes every run that is not finished yet.
 
@@ -38,7 +42,7 @@ def run_sweep(
         output_dir: Folder of the sweep.
         record: What `sweep.json` says beside the runs: `preset`, `command`, and `note`,
             where `None` keeps that of an earlier sweep.
-        project: The folder that `experiments/` is in.
+        tell: From a mistake to the sentence that is printed and recorded.
 
     Returns:
         The title of each run that failed to the reason.
@@ -58,24 +62,24 @@ def run_sweep(
             bar.set_description(f"Run {k} of {len(runs)}: {run.title}")
             if not run.directory.finished:
                 try:
-                    reason = _make(run, project, bar)
+                    reason = _make(run, bar)
                 except OSError as error:
                     reason = f"{error.filename} cannot be used ({error.strerror})"
                 except UserError as error:
-                    reason = str(error)
+                    reason = tell(error)
                 if reason:
                     failures[run.title] = reason
                     bar.write(f"FAILED: {run.title}: {reason}", file=sys.stderr)
                 _write_record(output_dir, record, runs, failures)
             if run.directory.finished:
-                _log(run).unlink(missing_ok=True)
+                run.directory.log_path.unlink(missing_ok=True)
             bar.write(f"Run {k} of {len(runs)}: {run.title}: {_result(run)}")
     return failures
 
 
 def command(run: PlannedRun) -> str:
     """Returns what to type to make one run by hand."""
-    return shlex.join(["python", *run.arguments])
+    return shlex.join(["node-transfer", *run.arguments])
 
 
 def _progress(runs: list[PlannedRun]) -> tqdm:
@@ -95,22 +99,17 @@ def _check_finished(run: PlannedRun) -> None:
     directory, config = run.directory, run.config
     if not directory.finished:
         return
-    resolved = ["image_size"] if config.image_size is None else []
-    if run.start is None:
-        config = config.with_default_network()
-    else:
-        resolved += ["backbone", "weights"]  # those of the run that it starts from
-    differing = directory.differing_field(config, tuple(resolved))
-    if differing:
-        name, earlier, wanted = differing
+    difference = directory.difference(
+        config if run.start else config.with_default_network()
+    )
+    if difference:
         raise UserError(
-            f"{str(directory.path)!r} holds a finished run with {name} = {earlier!r}, "
-            f"not {wanted!r}: pass the flags that it was made with, or another "
-            "--output_dir."
+            f"{str(directory.path)!r} holds a finished run with {difference}: pass what "
+            "it was made with, or output_dir= with another folder."
         )
 
 
-def _make(run: PlannedRun, project: Path, bar: tqdm) -> str | None:
+def _make(run: PlannedRun, bar: tqdm) -> str | None:
     """Trains one run in a process of its own; returns why it failed, or `None`."""
     directory = run.directory
     if run.start and not run.start.directory.finished:
@@ -120,10 +119,10 @@ def _make(run: PlannedRun, project: Path, bar: tqdm) -> str | None:
     if directory.finished:
         return None
     directory.path.parent.mkdir(parents=True, exist_ok=True)
-    log = _log(run)
+    log = directory.log_path
     with log.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, project / run.arguments[0], *run.arguments[1:]],
+            [sys.executable, "-m", "node_transfer", *run.arguments],
             stdout=file,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -141,11 +140,6 @@ def _make(run: PlannedRun, project: Path, bar: tqdm) -> str | None:
     if process.returncode == 0:
         return None
     return f"{_last_words(log, process.returncode)} (log: {log})"
-
-
-def _log(run: PlannedRun) -> Path:
-    """What a run prints, kept beside its folder until it is finished."""
-    return Path(f"{run.config.output_dir}.log")
 
 
 def _follow(process: subprocess.Popen, run: PlannedRun, bar: tqdm) -> None:
@@ -171,7 +165,7 @@ def _end_with(parent: int) -> None:
 def _epochs_done(run: PlannedRun) -> int:
     try:
         return len(run.directory.read_history())
-    except (OSError, ValueError, TypeError, KeyError):
+    except UserError:
         return 0  # the run itself will say what is wrong
 
 
@@ -200,25 +194,9 @@ def _result(run: PlannedRun) -> str:
 def _write_record(
     output_dir: str, record: dict, runs: list[PlannedRun], failures: dict[str, str]
 ) -> None:
-    """Writes `sweep.json`; what an earlier sweep made in the folder stays in it."""
-    earlier = read_record(output_dir)
-    entries = {(entry["model"], entry["seed"]): entry for entry in earlier["runs"]}
-    for run in runs:
-        entry = {"model": run.model, "seed": run.seed, "command": command(run)}
-        if run.title in failures:
-            entry["failed"] = failures[run.title]
-        entries[run.model, run.seed] = entry
-    commands = [c for c in earlier.get("commands", []) if c != record["command"]]
-    content = {
-        "preset": record["preset"],
-        "note": earlier.get("note") if record["note"] is None else record["note"],
-        "commands": [*commands, record["command"]],
-        "runs": list(entries.values()),
-    }
-    try:
-        write_json(Path(output_dir) / SWEEP_RECORD, content)
-    except OSError as error:
-        raise UserError(
-            f"The folder {output_dir!r} cannot be written ({error.strerror}): pass "
-            "another --output_dir."
-        ) from error
+    entries = [
+        {"model": run.model, "seed": run.seed, "command": command(run)}
+        | ({"failed": failures[run.title]} if run.title in failures else {})
+        for run in runs
+    ]
+    SweepFolder(output_dir).update_record(**record, runs=entries)

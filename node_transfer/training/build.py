@@ -1,29 +1,24 @@
 """From a config to a model."""
 
-import dataclasses
 import os
 
 import keras
 
 from node_transfer.errors import UserError
-from node_transfer.layers.conv_dynamics import ConvDynamics
-from node_transfer.layers.dense_dynamics import DenseDynamics
-from node_transfer.layers.ode_layer import ODELayer
-from node_transfer.models.backbones import WeightsSource, build_backbone, check_backbone
+from node_transfer.models.backbones import check_backbone
+from node_transfer.models.blocks import block_input_of, make_block
+from node_transfer.models.pretrained import WeightsSource, backbone_with_source
 from node_transfer.models.saving import load_model
 from node_transfer.models.transfer_classifier import TransferClassifier
-from node_transfer.training.config import (
-    FIXED_GRID_METHODS,
-    ExperimentConfig,
-)
-from node_transfer.training.run_directory import MODEL, RunDirectory
+from node_transfer.runs.config import ExperimentConfig
+from node_transfer.runs.directory import RunDirectory
 
 
 def resolve_backbone(config: ExperimentConfig) -> ExperimentConfig:
     """Fills in backbone, weights and image size from defaults or the earlier run.
 
     Raises:
-        UserError: A flag contradicts the run that `init_from` names.
+        UserError: A field contradicts the run that `init_from` names.
     """
     if config.init_from is None:
         config = config.with_default_network()
@@ -32,21 +27,11 @@ def resolve_backbone(config: ExperimentConfig) -> ExperimentConfig:
     if config.weights is not None:
         raise UserError(
             f"weights is {config.weights!r} and init_from is {config.init_from!r}: an "
-            "earlier run brings its own weights, so leave --weights out."
+            "earlier run brings its own weights, so leave weights= out."
         )
     if not os.path.isdir(config.init_from):
         return config  # a model file alone: nothing is known of it before it is loaded
-    earlier = RunDirectory(config.init_from).read_experiment()
-    for name in ("backbone", "image_size"):
-        wanted = getattr(config, name)
-        if wanted is not None and wanted != earlier[name]:
-            raise UserError(
-                f"{name} is {wanted!r}, but the run {config.init_from!r} has "
-                f"{earlier[name]!r}: leave --{name} out."
-            )
-    return dataclasses.replace(
-        config, backbone=earlier["backbone"], image_size=earlier["image_size"]
-    )
+    return config.with_network_of(RunDirectory(config.init_from).read_experiment())
 
 
 def build_model(config: ExperimentConfig, image_size: int, num_classes: int):
@@ -59,7 +44,9 @@ def build_model(config: ExperimentConfig, image_size: int, num_classes: int):
         UserError: Weights that cannot be had, or an earlier model that does not fit.
     """
     if config.init_from is None:
-        backbone, source = build_backbone(config.backbone, config.weights, image_size)
+        backbone, source = backbone_with_source(
+            config.backbone, config.weights, image_size
+        )
         earlier_head = None
     else:
         earlier = _load_earlier(config, image_size, num_classes)
@@ -69,8 +56,8 @@ def build_model(config: ExperimentConfig, image_size: int, num_classes: int):
     model = TransferClassifier(
         backbone,
         num_classes,
-        block=_build_block(config),
-        block_input="feature_map" if config.dynamics == "conv" else "pooled",
+        block=make_block(config),
+        block_input=block_input_of(config.block, config.dynamics),
         name="transfer_classifier",
     )
     if earlier_head is None:
@@ -82,29 +69,6 @@ def build_model(config: ExperimentConfig, image_size: int, num_classes: int):
     return model, source
 
 
-def _build_block(config: ExperimentConfig) -> keras.layers.Layer | None:
-    if config.block == "none":
-        return None
-    if config.dynamics == "conv":
-        dynamics = ConvDynamics(config.hidden_units, name="dynamics")
-    else:
-        dynamics = DenseDynamics(config.hidden_units, name="dynamics")
-    return ODELayer(
-        dynamics,
-        rtol=config.rtol,
-        atol=config.atol,
-        method=config.method,
-        gradient=config.gradient,
-        options=solver_options(config.method, config.num_steps),
-        name="ode",
-    )
-
-
-def solver_options(method: str, num_steps: int) -> dict | None:
-    """The options of `ODELayer` that a method needs."""
-    return {"num_steps": num_steps} if method in FIXED_GRID_METHODS else None
-
-
 def load_classifier(run_or_file: str) -> TransferClassifier:
     """Loads the model of a run directory, or of a `.keras` file.
 
@@ -113,7 +77,7 @@ def load_classifier(run_or_file: str) -> TransferClassifier:
     """
     path = run_or_file
     if os.path.isdir(path):
-        path = os.path.join(path, MODEL)
+        path = str(RunDirectory(path).model_path)
     model = load_model(path)
     if not isinstance(model, TransferClassifier):
         raise UserError(
@@ -131,24 +95,24 @@ def _load_earlier(config: ExperimentConfig, image_size: int, num_classes: int):
     if name is not None and model.backbone.name != check_backbone(name).keras_name:
         raise UserError(
             f"backbone is {name!r}, but the run {init_from!r} has "
-            f"{model.backbone.name!r}: leave --backbone out."
+            f"{model.backbone.name!r}: leave backbone= out."
         )
     policy = model.dtype_policy.name
     if policy != config.dtype_policy:
         raise UserError(
             f"mixed_precision is {config.mixed_precision!r}, but the run {init_from!r} "
-            f"computes in {policy}: pass --mixed_precision="
-            f"{'none' if policy == 'float32' else policy}."
+            f"computes in {policy}: pass mixed_precision="
+            f"{'none' if policy == 'float32' else policy!r}."
         )
     if model.num_classes != num_classes:
         raise UserError(
             f"The run {init_from!r} tells {model.num_classes} classes apart and the "
-            f"dataset has {num_classes}: train on the same dataset, or leave --init_from "
+            f"dataset has {num_classes}: train on the same dataset, or leave init_from= "
             "out."
         )
     if model.image_size != image_size:
         raise UserError(
             f"The run {init_from!r} takes images of {model.image_size} pixels, not "
-            f"{image_size}: pass --image_size={model.image_size}."
+            f"{image_size}: pass image_size={model.image_size}."
         )
     return model

@@ -1,13 +1,12 @@
 """What happens after each epoch: the history and the checkpoint."""
 
-import os
 import time
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from node_transfer.training.run_directory import RunDirectory
+from node_transfer.runs.directory import RunDirectory
 
 SEED_STATE = "seed_generator_state"  # how Keras ends the names of these variables
 
@@ -58,14 +57,4 @@ class RecordEpoch(keras.callbacks.Callback):
         row["seconds"] = round(time.perf_counter() - self._start, 3)
         self._rows.append(row)
         self._run.write_history(self._rows)
-        self._write_checkpoint(epoch + 1)
-
-    def _write_checkpoint(self, epochs_done: int):
-        path = self._run.checkpoint_path(epochs_done)
-        path.parent.mkdir(exist_ok=True)
-        _, previous = self._run.last_checkpoint()
-        partial = path.with_name(f"partial-{path.name}")
-        self.model.save_weights(partial)
-        os.replace(partial, path)
-        if previous is not None and previous != path:
-            previous.unlink()
+        self._run.write_checkpoint(epoch + 1, self.model.save_weights)

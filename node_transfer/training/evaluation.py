@@ -4,14 +4,16 @@ import time
 from collections.abc import Sequence
 
 import keras
+import numpy as np
+import scipy.special
 import tensorflow as tf
 
 from node_transfer.data.image_data import ImageData
 from node_transfer.data.pipelines import evaluation_batches
 from node_transfer.errors import UserError
 from node_transfer.layers.ode_layer import ODELayer
+from node_transfer.models.blocks import solver_options
 from node_transfer.ode import failure
-from node_transfer.training.build import solver_options
 
 EVALUATION_BATCH_SIZE = 128
 
@@ -76,8 +78,52 @@ def _evaluate_compiled(model, data, split, batch_size, verbose) -> dict:
     }
 
 
-def change_solver(model: keras.Model, rtol=None, atol=None, method=None, num_steps=4):
-    """Returns the model with other solver settings, and the same weights.
+def predict(
+    model: keras.Model,
+    data: ImageData,
+    split: str,
+    batch_size: int = EVALUATION_BATCH_SIZE,
+) -> dict[str, np.ndarray]:
+    """Predicts the classes of a split, in its fixed order.
+
+    Args:
+        model, data, split, batch_size: As in `evaluate`.
+
+    Returns:
+        Arrays of shape `(examples,)`: `predicted`, the class of the largest logit, and
+        `label`, both in the smallest unsigned integer type that holds them;
+        `probability` of the predicted class, float16.
+
+    Raises:
+        UserError: An ODE could not be solved.
+    """
+    logits, labels = [], []
+    for images, batch_labels in evaluation_batches(data, split, batch_size):
+        try:
+            logits.append(model.predict_on_batch(images))
+        except tf.errors.InvalidArgumentError as error:
+            sentence = failure.sentence_of(error)
+            raise (UserError(sentence) if sentence else error) from None
+        labels.append(batch_labels.numpy())
+    logits, labels = np.concatenate(logits), np.concatenate(labels)
+    dtype = np.min_scalar_type(data.num_classes - 1)
+    return {
+        "predicted": np.argmax(logits, axis=-1).astype(dtype),
+        "label": labels.astype(dtype),
+        "probability": scipy.special.softmax(logits.astype(np.float64), axis=-1)
+        .max(axis=-1)
+        .astype(np.float16),
+    }
+
+
+def change_solver(
+    model: keras.Model,
+    rtol: float | None = None,
+    atol: float | None = None,
+    method: str | None = None,
+    num_steps: int = 4,
+) -> None:
+    """Gives the model's ODE block other solver settings; compile the model after it.
 
     Args:
         model: A `TransferClassifier`.
@@ -85,18 +131,11 @@ def change_solver(model: keras.Model, rtol=None, atol=None, method=None, num_ste
         num_steps: Steps of a method on a fixed grid.
 
     Raises:
-        ValueError: The model has no ODE block.
+        ValueError: The model has no ODE block, or the settings do not go together.
     """
-    if not isinstance(getattr(model, "block", None), ODELayer):
+    block = getattr(model, "block", None)
+    if not isinstance(block, ODELayer):
         raise ValueError("The model has no ODE block whose solver could be changed.")
-    config = model.get_config()
-    block = config["block"]["config"]
-    changes = {"rtol": rtol, "atol": atol, "method": method}
-    block.update({k: v for k, v in changes.items() if v is not None})
-    if method is not None:
-        kept = {k: v for k, v in (block["options"] or {}).items() if k != "num_steps"}
-        block["options"] = {**kept, **(solver_options(method, num_steps) or {})} or None
-    changed = type(model).from_config(config)
-    changed.set_weights(model.get_weights())
-    changed.block.forget_step()  # it was right for another tolerance
-    return changed
+    needed = solver_options(method, num_steps)
+    options = {**block.options.given(), **needed} if needed else None
+    block.set_solver(rtol=rtol, atol=atol, method=method, options=options)

@@ -1,11 +1,16 @@
 """The one function that every experiment is: a config becomes a run directory."""
 
+import contextlib
 import dataclasses
+import os
+import statistics
 import sys
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
+from node_transfer.data import checksums
 from node_transfer.data.image_data import SPLITS, ImageData
 from node_transfer.data.loading import load_data
 from node_transfer.data.pipelines import evaluation_batches, training_batches
@@ -13,13 +18,13 @@ from node_transfer.errors import UserError
 from node_transfer.models.backbones import BACKBONES, MIN_IMAGE_SIZE
 from node_transfer.models.saving import load_model, save_model
 from node_transfer.ode import failure
-from node_transfer.training import evaluation
+from node_transfer.runs.config import WEIGHTS_WORDS, ExperimentConfig
+from node_transfer.runs.directory import RunDirectory
+from node_transfer.training import evaluation, provenance
 from node_transfer.training.build import build_model, resolve_backbone
 from node_transfer.training.callbacks import RecordEpoch, SeedEpoch
-from node_transfer.training.config import ExperimentConfig
 from node_transfer.training.optimizers import make_optimizer
-from node_transfer.training.run_directory import RunDirectory
-from node_transfer.training.strategy import environment, make_strategy
+from node_transfer.training.strategy import make_strategy
 
 
 def run_experiment(config: ExperimentConfig, verbose: int | None = None) -> RunDirectory:
@@ -68,19 +73,27 @@ def _run(run: RunDirectory, config: ExperimentConfig, verbose: int) -> None:
         model.optimizer.build(model.trainable_variables)
     if weights.kind == "random":
         _warn(f"the backbone starts from {weights.detail}")
+    environment = provenance.environment(strategy)
     run.prepare(
         config,
         {
-            **environment(config, strategy),
+            **environment,
+            "seed": config.seed,
             "data": {
                 **data.source,
+                "note": config.data_note,
                 "class_names": data.class_names,
                 "sizes": data.sizes,
                 "image_size": data.image_size,
             },
-            "weights": dataclasses.asdict(weights),
+            "weights": {
+                **dataclasses.asdict(weights),
+                "file_sha256": _checksum_of_start(config),
+                "initial_sha256": checksums.of_arrays(model.get_weights()),
+            },
         },
     )
+    _record_start(run, config, model, data, environment)
     _train(run, config, model, data, steps_per_epoch, verbose)
 
 
@@ -91,7 +104,7 @@ def _load_data(config: ExperimentConfig) -> ImageData:
         data_dir=config.data_dir,
         image_size=config.image_size,
         default_image_size=backbone.image_size if backbone else 224,
-        min_image_size=MIN_IMAGE_SIZE,
+        min_image_size=backbone.min_image_size if backbone else MIN_IMAGE_SIZE,
         validation_fraction=config.validation_fraction,
         train_examples=config.train_examples,
         seed=config.seed,
@@ -99,9 +112,50 @@ def _load_data(config: ExperimentConfig) -> ImageData:
     if config.batch_size > data.sizes["train"]:
         raise UserError(
             f"batch_size is {config.batch_size} and there are {data.sizes['train']} "
-            f"training examples: pass --batch_size={data.sizes['train']} or less."
+            f"training examples: pass batch_size={data.sizes['train']} or less."
         )
     return data
+
+
+def _checksum_of_start(config: ExperimentConfig) -> str | None:
+    """Returns the SHA-256 of the file that the weights are from, if they are from one."""
+    if config.init_from is not None:
+        path = config.init_from
+        if os.path.isdir(path):
+            path = RunDirectory(path).model_path
+    elif config.weights in WEIGHTS_WORDS:
+        return None
+    else:
+        path = config.weights
+    return checksums.of_file(path)
+
+
+def _record_start(run, config, model, data, environment):
+    """Adds the numbers before the first epoch to the record, or that the run goes on."""
+    recorded = run.read_config()
+    epochs_done, _ = run.last_checkpoint()
+    if epochs_done:
+        continued = {"after_epoch": epochs_done, **environment}
+        run.add_to_config(continued=[*recorded.get("continued", []), continued])
+    elif "start" not in recorded:
+        batches = evaluation_batches(data, "validation", config.batch_size)
+        with _failures_told():
+            results = model.evaluate(batches, verbose=0, return_dict=True)
+        run.add_to_config(
+            start={f"val_{name}": float(results[name]) for name in ("accuracy", "loss")}
+        )
+
+
+@contextlib.contextmanager
+def _failures_told(addition: Callable[[], str] = str):
+    """Turns a failed solve into a `UserError`, with an addition to its sentence."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        sentence = failure.sentence_of(error)
+        if sentence is None:
+            raise
+        raise UserError(f"{sentence}{addition()}") from None
 
 
 def _train(run, config, model, data, steps_per_epoch, verbose):
@@ -121,7 +175,14 @@ def _fit(run, config, model, data, steps_per_epoch, epochs_done, rows, verbose):
     batches = training_batches(
         data, config.batch_size, config.seed, epochs_done, config.epochs, config.augment
     )
-    try:
+
+    def kept():
+        return (
+            f" ({run.last_checkpoint()[0]} whole epochs are kept in {run.path}; "
+            "overwrite=True starts anew.)"
+        )
+
+    with _failures_told(kept):
         model.fit(
             batches,
             initial_epoch=epochs_done,
@@ -132,24 +193,16 @@ def _fit(run, config, model, data, steps_per_epoch, epochs_done, rows, verbose):
             callbacks=[
                 SeedEpoch(config.seed),
                 RecordEpoch(run, rows),
-                keras.callbacks.TensorBoard(run.path / "tensorboard", write_graph=False),
+                keras.callbacks.TensorBoard(run.tensorboard_path, write_graph=False),
             ],
             verbose=verbose,
         )
-    except tf.errors.InvalidArgumentError as error:
-        sentence = failure.sentence_of(error)
-        if sentence is None:
-            raise
-        epochs, _ = run.last_checkpoint()
-        raise UserError(
-            f"{sentence} ({epochs} whole epochs are kept in {run.path}; --overwrite "
-            "starts anew.)"
-        ) from None
 
 
 def _final_metrics(run: RunDirectory, data: ImageData, rows: list[dict]) -> dict:
     """Numbers of the saved model, as it reads back from its file."""
     model = load_model(run.model_path)
+    run.write_predictions(evaluation.predict(model, data, "test"))
     results = evaluation.evaluate_splits(model, data, SPLITS)
     last = rows[-1]
     return {
@@ -157,6 +210,7 @@ def _final_metrics(run: RunDirectory, data: ImageData, rows: list[dict]) -> dict
         for split in SPLITS
     } | {
         "epochs": len(rows),
+        "finished": provenance.now(),
         "parameters": int(model.count_params()),
         "nfe": {
             "forward": results["test"]["nfe"],
@@ -165,7 +219,7 @@ def _final_metrics(run: RunDirectory, data: ImageData, rows: list[dict]) -> dict
         },
         "seconds": {
             "training": round(sum(row["seconds"] for row in rows), 3),
-            "epoch": round(sorted(row["seconds"] for row in rows)[len(rows) // 2], 3),
+            "epoch": round(statistics.median(row["seconds"] for row in rows), 3),
             "test": results["test"]["seconds"],
         },
     }

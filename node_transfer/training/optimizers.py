@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from node_transfer.training.config import ExperimentConfig
+from node_transfer.runs.config import ExperimentConfig
 
 # odenet_mnist divides its rate by 10 after these of its 160 epochs.
 ODENET_BOUNDARIES = (60 / 160, 100 / 160, 140 / 160)

@@ -7,9 +7,9 @@ from tabulate import tabulate
 
 from node_transfer.data.loading import load_data
 from node_transfer.errors import UserError
+from node_transfer.runs.directory import CONFIG, RunDirectory
 from node_transfer.training import evaluation
 from node_transfer.training.build import load_classifier
-from node_transfer.training.run_directory import CONFIG, RunDirectory
 
 
 def evaluate_saved(
@@ -41,35 +41,35 @@ def evaluate_saved(
     """
     model = load_classifier(path)
     directory = path if os.path.isdir(path) else os.path.dirname(path)
-    trained = {}
-    if os.path.isfile(os.path.join(directory, CONFIG)):
-        trained = RunDirectory(directory).read_experiment()
-    dataset = dataset or trained.get("dataset")
+    run = RunDirectory(directory)
+    trained = run.read_experiment() if run.begun else None
+    if trained and dataset is None:
+        dataset = trained.dataset
     if dataset is None:
         raise UserError(
             f"The model {path!r} has no {CONFIG} beside it, so its dataset is not known: "
-            "pass --dataset."
+            "pass dataset= with its name."
         )
     if any(value is not None for value in (rtol, atol, method)):
         try:
-            model = evaluation.change_solver(model, rtol, atol, method)
+            evaluation.change_solver(model, rtol, atol, method)
         except ValueError as error:
-            raise UserError(f"{error} Leave --rtol, --atol, --method out.") from error
+            raise UserError(f"{error} Leave rtol=, atol= and method= out.") from error
 
     # The splits are those of training, unless the images are others.
-    same = trained if trained.get("dataset") == dataset else {}
-    data = load_data(
-        dataset,
-        data_dir=data_dir or same.get("data_dir"),
-        image_size=model.image_size,
-        validation_fraction=same.get("validation_fraction", 0.1),
-        train_examples=same.get("train_examples"),
-        seed=same.get("seed", 0),
-    )
+    split_as = {}
+    if trained and trained.dataset == dataset:
+        data_dir = data_dir or trained.data_dir
+        split_as = {
+            "validation_fraction": trained.validation_fraction,
+            "train_examples": trained.train_examples,
+            "seed": trained.seed,
+        }
+    data = load_data(dataset, data_dir=data_dir, image_size=model.image_size, **split_as)
     if model.num_classes != data.num_classes:
         raise UserError(
             f"The model {path!r} tells {model.num_classes} classes apart and {dataset!r} "
-            f"has {data.num_classes}: pass a --dataset that it was trained for."
+            f"has {data.num_classes}: pass dataset= with one that it was trained for."
         )
     result = evaluation.evaluate(model, data, split, batch_size)
     result |= {"model": path, "dataset": dataset, "split": split}

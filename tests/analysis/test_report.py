@@ -211,7 +211,7 @@ def test_a_damaged_history_is_an_error_that_names_it(tmp_path):
     with pytest.raises(UserError, match="history.csv"):
         read_sweep(tmp_path)
     path.write_text("epoch,seconds,val_accuracy\n1,2,0.5\n")
-    with pytest.raises(UserError, match="no column accuracy"):
+    with pytest.raises(UserError, match="no accuracy in its history.csv"):
         read_sweep(tmp_path)
 
 

@@ -56,6 +56,11 @@ BAD_RUNS = [
     ("evaluate.py", ["--model=no/such/run"], "no/such/run"),
     (
         "run_baseline.py",
+        [f"--output_dir={PROJECT / 'results' / 'smoke' / 'baseline'}"],
+        "pass --overwrite to replace it, or --output_dir with another folder",
+    ),
+    (
+        "run_baseline.py",
         ["--dataset=digits", "--weights=none", "--batch_size=5000"],
         "--batch_size=1294 or less",
     ),
@@ -79,7 +84,7 @@ def test_help_explains_every_flag():
     names = """
         dataset data_dir backbone weights image_size epochs batch_size optimizer
         learning_rate lr_schedule seed train_examples validation_fraction augment
-        freeze_backbone dynamics hidden_units method gradient rtol atol init_from
+        freeze_backbone block dynamics hidden_units method gradient rtol atol init_from
         strategy mixed_precision output_dir overwrite
     """
     for flag in names.split():

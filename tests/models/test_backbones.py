@@ -1,18 +1,32 @@
-"""Backbones are one function a name, wherever their weights come from."""
+"""Backbones are rows of a table, and one function a name, wherever weights come from."""
 
+import http.client
+import inspect
 import socket
+import sys
 import time
+from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import pytest
+from keras.src.legacy.saving import legacy_h5_format
+from keras.src.utils import file_utils
 
 from node_transfer import TransferClassifier, build_backbone, load_model
 from node_transfer.errors import UserError
-from node_transfer.models import saving
-from node_transfer.models.backbones import BACKBONES
+from node_transfer.models import pretrained, saving
+from node_transfer.models.backbones import BACKBONES, BackboneSpec
+from node_transfer.models.pretrained import backbone_with_source
+from node_transfer.registry import locate
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype("float32")
+
+
+def outputs(model, images=IMAGES):
+    """What a model gives, without the seconds that compiling it for `predict` takes."""
+    return np.asarray(model(images, training=False))
 
 
 @pytest.fixture(scope="module")
@@ -39,36 +53,118 @@ def b0_weights(tmp_path_factory):
 @pytest.fixture
 def downloaded(monkeypatch, b0_weights):
     """Lets Keras's download of the ImageNet weights answer with that file."""
-    monkeypatch.setattr(
-        "keras.src.applications.efficientnet.file_utils.get_file",
-        lambda *args, **kwargs: b0_weights,
+    for module in (file_utils, keras.utils):
+        monkeypatch.setattr(module, "get_file", lambda *args, **kwargs: b0_weights)
+    monkeypatch.setattr(pretrained, "server_answers", lambda url: True)
+
+
+def keras_modules(spec):
+    """The constructor's module in Keras, and the one it takes its weights from."""
+    module = sys.modules[locate(spec.constructor).__module__]
+    return module, getattr(module, "resnet", module)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_row_says_what_keras_says(name):
+    spec = BACKBONES[name]
+    signature = inspect.signature(locate(spec.constructor))
+    assert signature.parameters["name"].default == spec.keras_name
+    _, module = keras_modules(spec)
+    servers = [v for k, v in vars(module).items() if k.startswith("BASE_WEIGHT")]
+    assert [spec.weights_url.removesuffix(spec.weights_file)] == servers
+    assert f'"{spec.weights_hash}"' in inspect.getsource(module)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_row_makes_of_pixels_what_the_network_was_trained_on(name):
+    spec = BACKBONES[name]
+    module, _ = keras_modules(spec)
+    expected = module.preprocess_input(IMAGES.copy())
+    ours = np.multiply(IMAGES, spec.scale) + spec.offset
+    assert np.allclose(ours, expected, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BACKBONES)
+def test_row_names_the_file_that_keras_asks_for(name, monkeypatch):
+    spec = BACKBONES[name]
+
+    class Asked(Exception):
+        pass
+
+    def get_file(file, url, cache_subdir, file_hash):
+        assert (file, url) == (spec.weights_file, spec.weights_url)
+        assert (cache_subdir, file_hash) == ("models", spec.weights_hash)
+        raise Asked
+
+    monkeypatch.setattr(file_utils, "get_file", get_file)
+    with pytest.raises(Asked):
+        locate(spec.constructor)(include_top=False, weights="imagenet")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BACKBONES)
+def test_row_has_the_sizes_that_keras_has(name):
+    spec = BACKBONES[name]
+    constructor = locate(spec.constructor)
+    too_small = (spec.min_image_size - 1,) * 2 + (3,)
+    with pytest.raises(ValueError, match="at least"):
+        constructor(include_top=False, weights=None, input_shape=too_small)
+    usual = constructor(weights=None).input_shape[1]
+    assert usual in (spec.image_size, None)  # None: Keras leaves it open
+
+
+SLOW = pytest.mark.slow
+OTHER_FAMILIES = ["MobileNetV3Large", "ConvNeXtTiny", "DenseNet121"]
+
+
+@pytest.mark.parametrize(
+    "name", ["ResNet50V2", *(pytest.param(x, marks=SLOW) for x in OTHER_FAMILIES)]
+)
+def test_backbone_of_pixels_is_keras_network_of_prepared_ones(name, tmp_path):
+    spec = BACKBONES[name]
+    kerass = locate(spec.constructor)(
+        include_top=False, weights=None, input_shape=(32, 32, 3)
     )
-    monkeypatch.setattr("node_transfer.models.backbones.server_answers", lambda url: True)
+    path = tmp_path / "downloaded_notop.h5"  # of the format of Keras's downloads
+    with h5py.File(path, "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, kerass)
+    backbone = build_backbone(name, str(path), 32)
+    prepared = keras_modules(spec)[0].preprocess_input(IMAGES.copy())
+    expected = outputs(kerass, prepared)
+    assert np.ptp(expected) > 0
+    ours = outputs(backbone)
+    assert np.allclose(ours, expected, atol=1e-4 * np.abs(expected).max())
+    saving.save_model(TransferClassifier(backbone, 3), tmp_path / "model.keras")
+    again = load_model(tmp_path / "model.keras").backbone
+    assert np.array_equal(outputs(again), ours)
 
 
 def test_b0_built_the_imagenet_way_survives_save_and_reload(downloaded, tmp_path):
-    backbone, source = build_backbone("EfficientNetB0", "imagenet", 32)
+    backbone, source = backbone_with_source("EfficientNetB0", "imagenet", 32)
     assert source.kind == "imagenet"
     rescalings = [x for x in backbone.layers if isinstance(x, keras.layers.Rescaling)]
     assert len(rescalings) == 2  # 1/255, and the one that weights=None leaves out
     model = TransferClassifier(backbone, 10)
-    before = model.predict(IMAGES, verbose=0)
+    before = outputs(model)
     saving.save_model(model, tmp_path / "model.keras")
-    after = load_model(tmp_path / "model.keras").predict(IMAGES, verbose=0)
+    after = outputs(load_model(tmp_path / "model.keras"))
     assert np.array_equal(before, after)
 
 
-def test_b0_weights_by_path_are_the_same_function_as_the_download(downloaded, b0_weights):
-    imagenet, _ = build_backbone("EfficientNetB0", "imagenet", 32)
-    by_path, source = build_backbone("EfficientNetB0", b0_weights, 32)
-    assert source.kind == "file"
-    left, right = (m.predict(IMAGES, verbose=0) for m in (imagenet, by_path))
-    assert np.ptp(left) > 0.01
-    assert np.array_equal(left, right)
+def test_b0_by_path_and_by_download_are_keras_own_b0(downloaded, b0_weights):
+    kerass = keras.applications.EfficientNetB0(
+        include_top=False, weights="imagenet", input_shape=(32, 32, 3)
+    )
+    expected = outputs(kerass)
+    assert np.ptp(expected) > 0.01
+    for weights in ("imagenet", b0_weights):
+        ours = build_backbone("EfficientNetB0", weights, 32)
+        assert np.array_equal(outputs(ours), expected)
 
 
 def test_auto_takes_imagenet_weights_where_they_can_be_had(downloaded):
-    _, source = build_backbone("EfficientNetB0", "auto", 32)
+    _, source = backbone_with_source("EfficientNetB0", "auto", 32)
     assert source.kind == "imagenet"
 
 
@@ -84,9 +180,80 @@ def offline(monkeypatch, tmp_path):
 
 
 def test_auto_falls_back_to_random_weights_and_says_so(offline):
-    _, source = build_backbone("EfficientNetB0", "auto", 32)
+    _, source = backbone_with_source("EfficientNetB0", "auto", 32)
     assert source.kind == "random"
     assert "could not be downloaded" in source.detail
+
+
+def wrong_file(url, path, *args):
+    Path(path).write_bytes(b"the page of an airport's network")
+
+
+@pytest.mark.parametrize(
+    ("place", "change"),
+    [
+        ("socket.getaddrinfo", OSError("no route")),
+        ("urllib.request.urlopen", http.client.IncompleteRead(b"")),
+        ("keras.src.utils.file_utils.urlretrieve", TimeoutError("timed out")),
+        ("keras.src.utils.file_utils.urlretrieve", wrong_file),
+    ],
+    ids=["no network", "cut short", "timed out", "another file"],
+)
+def test_whatever_a_download_raises_is_a_download_that_failed(
+    place, change, tmp_path, monkeypatch
+):
+    def fail(*args, **kwargs):
+        raise change
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(pretrained, "server_answers", lambda url: True)
+    monkeypatch.setattr(place, change if callable(change) else fail)
+    with pytest.raises(UserError, match="could not be downloaded"):
+        build_backbone("EfficientNetB0", "imagenet", 32)
+
+
+def test_mistake_in_the_program_is_no_failed_download(tmp_path, monkeypatch):
+    def mistaken(*args, **kwargs):
+        return None + 1
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(pretrained, "server_answers", lambda url: True)
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.utils, "get_file", mistaken)
+        with pytest.raises(TypeError):
+            build_backbone("EfficientNetB0", "auto", 32)
+    monkeypatch.setitem(
+        BACKBONES, "Typo", BackboneSpec("Typo", "keras.applications:Tpyo", "typo", 32)
+    )
+    with pytest.raises(AttributeError, match="Tpyo"):
+        build_backbone("Typo", "none")
+
+
+def tiny_net(include_top, weights, input_shape, input_tensor):
+    """A network of another package."""
+    assert (include_top, weights) == (False, None)
+    features = keras.layers.Conv2D(4, 3, strides=2, name="convolution")(input_tensor)
+    source = keras.utils.get_source_inputs(input_tensor)
+    return keras.Model(source[0], features, name="tiny_net")
+
+
+def test_row_is_all_that_a_backbone_of_another_package_needs(tmp_path, monkeypatch):
+    row = BackboneSpec(
+        "TinyNet", f"{__name__}:tiny_net", "tiny_net", 24, min_image_size=8, scale=1 / 255
+    )
+    monkeypatch.setitem(BACKBONES, "TinyNet", row)
+    backbone, source = backbone_with_source("TinyNet", "auto")
+    assert backbone.input_shape == (None, 24, 24, 3)
+    assert source.kind == "random"
+    assert "There are no ImageNet weights of TinyNet" in source.detail
+    convolution = backbone.get_layer("convolution")
+    expected = convolution(IMAGES[:, :24, :24] / 255)
+    assert np.allclose(backbone(IMAGES[:, :24, :24]), expected, atol=1e-6)
+    backbone.save_weights(tmp_path / "tiny.weights.h5")
+    again = build_backbone("TinyNet", str(tmp_path / "tiny.weights.h5"), 8)
+    assert np.array_equal(again.get_layer("convolution").kernel, convolution.kernel)
+    with pytest.raises(UserError, match="image_size is 7: TinyNet needs images of 8"):
+        build_backbone("TinyNet", "none", 7)
 
 
 def test_silent_network_is_given_up_within_ten_seconds(offline, monkeypatch):
@@ -98,18 +265,16 @@ def test_silent_network_is_given_up_within_ten_seconds(offline, monkeypatch):
 
 
 def test_imagenet_without_network_is_one_sentence(offline):
-    with pytest.raises(UserError, match="--weights=PATH.*--weights=none") as raised:
+    with pytest.raises(UserError, match="weights=PATH.*weights='none'") as raised:
         build_backbone("EfficientNetB0", "imagenet", 32)
     assert "\n" not in str(raised.value)
 
 
 def test_real_weights_of_v2b0_load_by_path(v2b0_weights):
-    backbone, source = build_backbone("EfficientNetV2B0", v2b0_weights, 32)
+    backbone, source = backbone_with_source("EfficientNetV2B0", v2b0_weights, 32)
     assert source.kind == "file"
-    random, _ = build_backbone("EfficientNetV2B0", "none", 32)
-    assert not np.allclose(
-        backbone.predict(IMAGES, verbose=0), random.predict(IMAGES, verbose=0)
-    )
+    random = build_backbone("EfficientNetV2B0", "none", 32)
+    assert not np.allclose(outputs(backbone), outputs(random))
 
 
 def test_wrong_requests_are_refused(v2b0_weights, tmp_path):
@@ -117,7 +282,7 @@ def test_wrong_requests_are_refused(v2b0_weights, tmp_path):
     broken.write_bytes(b"not an HDF5 file")
     for arguments, complaint in [
         (("ResNet1", "none", 32), "Unknown backbone 'ResNet1': choose one of Eff"),
-        (("EfficientNetB0", "none", 16), "image_size is 16.*--image_size=32"),
+        (("EfficientNetB0", "none", 16), "image_size is 16.*pass image_size=32 or"),
         (("EfficientNetB0", "no/such/file.h5", 32), "no weights file 'no/such/file.h5'"),
         (("EfficientNetB0", str(broken), 32), "does not hold weights"),
         (("EfficientNetB0", v2b0_weights, 32), "does not hold weights"),
@@ -130,7 +295,8 @@ def test_wrong_requests_are_refused(v2b0_weights, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BACKBONES)
 def test_every_backbone_builds_and_has_keras_output(name):
-    backbone, _ = build_backbone(name, "none", 32)
-    features = backbone.predict(IMAGES, verbose=0)
+    backbone = build_backbone(name, "none", 32)
+    assert backbone.name == BACKBONES[name].keras_name
+    features = outputs(backbone)
     assert features.shape[0] == 4
     assert np.all(np.isfinite(features))

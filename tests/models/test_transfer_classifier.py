@@ -1,4 +1,6 @@
-"""The classifier, saved and loaded."""
+"""The classifier: its parts, and how it is saved and loaded."""
+
+import copy
 
 import keras
 import numpy as np
@@ -33,6 +35,119 @@ MODELS = {
         small_backbone(), 5, ODELayer(ConvDynamics(4)), "feature_map"
     ),
 }
+
+
+@pytest.mark.parametrize(
+    ("kind", "layers"),
+    [
+        ("no block", ["images", "small", "pooling", "head"]),
+        ("dense", ["images", "small", "pooling", "block", "head"]),
+        ("conv", ["images", "small", "block", "pooling", "head"]),
+    ],
+)
+def test_model_is_a_functional_one_of_its_parts(kind, layers):
+    model = MODELS[kind]()
+    if model.block is not None:
+        layers = [model.block.name if name == "block" else name for name in layers]
+    assert [layer.name for layer in model.layers] == layers
+    assert model.get_layer("small") is model.backbone
+    assert (model.layers[0].output.shape, model.output_shape) == (
+        (None, 32, 32, 3), (None, 5),
+    )  # fmt: skip
+    assert isinstance(model, keras.Model)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "parameters"),
+    [("small", "(None, 8, 8, 8)", "256"), ("head", "(None, 5)", "45")],
+)
+def test_summary_shows_a_part_with_its_shape_and_weights(layer, shape, parameters):
+    lines = []
+    MODELS["dense"]().summary(print_fn=lines.append)
+    (row,) = [x for x in lines[0].splitlines() if f" {layer} (" in x]
+    assert [cell.strip() for cell in row.split("│")[2:4]] == [shape, parameters]
+
+
+def test_model_can_be_drawn():
+    pytest.importorskip("pydot")
+    dot = keras.utils.model_to_dot(MODELS["dense"]())
+    assert len(dot.get_edges()) == 4
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Widen(keras.layers.Layer):
+    """A block that appends zeros to the channels."""
+
+    def call(self, inputs):
+        return keras.ops.concatenate([inputs, keras.ops.zeros_like(inputs)], axis=-1)
+
+
+@pytest.mark.parametrize("block_input", ["pooled", "feature_map"])
+def test_head_takes_what_the_block_gives(block_input, tmp_path):
+    model = TransferClassifier(small_backbone(), 5, Widen(), block_input)
+    assert model.head.kernel.shape == (16, 5)
+    saving.save_model(model, tmp_path / "model.keras")
+    again = load_model(tmp_path / "model.keras")
+    left, right = (m.predict(IMAGES, verbose=0) for m in (model, again))
+    assert np.array_equal(left, right)
+
+
+def test_images_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match="expected shape=.None, 32, 32, 3."):
+        MODELS["no block"]()(IMAGES[:, :16])
+
+
+def test_batch_statistics_are_those_of_training_only_in_training():
+    model = MODELS["no block"]()
+    norm = model.backbone.layers[-1]
+    model(IMAGES, training=False)
+    assert np.array_equal(norm.moving_mean, np.zeros(8))
+    model(IMAGES, training=True)
+    assert np.any(norm.moving_mean != 0)
+
+
+def test_config_makes_the_same_model_and_stays_as_it_was():
+    model = MODELS["conv"]()
+    config = model.get_config()
+    before = copy.deepcopy(config)
+    again = TransferClassifier.from_config(config)
+    assert config == before
+    assert again.get_config()["block_input"] == "feature_map"
+    again.set_weights(model.get_weights())
+    assert np.array_equal(
+        model.predict(IMAGES, verbose=0), again.predict(IMAGES, verbose=0)
+    )
+
+
+def test_frozen_backbone_is_frozen_in_the_reloaded_model(tmp_path):
+    backbone = small_backbone()
+    backbone.trainable = False
+    model = TransferClassifier(backbone, 5)
+    saving.save_model(model, tmp_path / "model.keras")
+    again = load_model(tmp_path / "model.keras")
+    assert [v.path for v in again.trainable_variables] == ["head/kernel", "head/bias"]
+    model.trainable = False
+    assert not TransferClassifier.from_config(model.get_config()).trainable_variables
+
+
+def test_weights_alone_read_back_into_a_new_model(tmp_path):
+    model, again = MODELS["conv"](), MODELS["conv"]()
+    model.save_weights(tmp_path / "model.weights.h5")
+    again.load_weights(tmp_path / "model.weights.h5")
+    for left, right in zip(model.get_weights(), again.get_weights(), strict=True):
+        assert np.array_equal(left, right)
+
+
+def test_mixed_precision_is_kept_in_the_file(tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    model = MODELS["no block"]()
+    saving.save_model(model, tmp_path / "model.keras")
+    before = model.predict(IMAGES, verbose=0)
+    keras.config.set_dtype_policy("float32")
+    again = load_model(tmp_path / "model.keras")
+    assert again.dtype_policy.name == "mixed_bfloat16"
+    assert again.pooling.compute_dtype == "bfloat16"
+    assert np.array_equal(before, again.predict(IMAGES, verbose=0))
 
 
 @pytest.mark.parametrize("kind", MODELS)

@@ -134,7 +134,7 @@ def test_failed_solve_leaves_the_step_memory_as_it_was():
         blow_up, tf.ones([2]), [0.0, 2.0], full_output=True,
         options={"on_failure": "nan"},
     )  # fmt: skip
-    after = step_size.remember(memory, info.step_size, info.rejected_step_size)
+    after = step_size.remember(memory, info.suited_step, info.suited_rejected_step)
     assert np.array_equal(after, memory)
 
 
@@ -149,6 +149,9 @@ def test_failed_solve_leaves_the_step_memory_as_it_was():
         ({"options": {"firststep": 1}}, "Unknown option 'firststep'"),
         ({"options": {"max_num_steps": 0}}, "max_num_steps is 0"),
         ({"options": {"num_steps": 3}}, "chooses its own steps"),
+        ({"method": "rk4", "options": {"num_steps": 0}}, "num_steps is 0"),
+        ({"options": {"constants": {}}}, r"pass odeint\(..., constants=...\)"),
+        ({"options": {"on_failure": "ignore"}}, "Unknown on_failure 'ignore'"),
         ({"method": "rk4"}, "num_steps is None"),
         ({"method": "bdf"}, "adjoint gradient only"),
         ({"method": "dopri5_tfp", "options": {"first_step": 0.1}}, "no option"),

@@ -38,8 +38,7 @@ class Inputs:
         return tf.tanh(y @ self.kernel + constant * t) * tf.cos(t)
 
     def loss(self, y0, t, constant, **kwargs):
-        options = {"constants": {"constant": constant}, **kwargs.pop("options", {})}
-        states = odeint(self.f, y0, t, options=options, **kwargs)
+        states = odeint(self.f, y0, t, constants={"constant": constant}, **kwargs)
         return tf.reduce_sum(states * self.weights)
 
 

@@ -21,10 +21,9 @@ TIGHT = {"rtol": 1e-9, "atol": 1e-9}
 )
 def solve(matrix, y0, t):
     """The states of dy/dt = tanh(y A) cos(t) at the times."""
-    constants = {"matrix": matrix}
     return odeint(
         lambda t, y, matrix: tf.tanh(y @ matrix) * tf.cos(t),
-        y0, t, options={"constants": constants}, **TIGHT,
+        y0, t, constants={"matrix": matrix}, **TIGHT,
     )  # fmt: skip
 
 

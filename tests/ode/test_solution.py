@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from node_transfer import DenseDynamics, odeint
+from node_transfer import DenseDynamics, DormandPrince, SolverOptions, odeint
 from node_transfer.ode.tableaus import TABLEAUS
 from tests.ode.problems import PROBLEMS, dense_block
 
@@ -92,23 +92,27 @@ def test_dense_dynamics_agrees_with_dop853():
     assert relative_error(y.numpy(), problem.solution()) < 1e-8
 
 
-def test_method_of_a_new_tableau_needs_no_more_than_its_numbers():
-    # Heun-Euler 2(1): adaptive, and its last stage is not the next step's first.
-    from node_transfer.ode import stepping
-    from node_transfer.ode.tableaus import ButcherTableau
+@pytest.mark.parametrize("times", [[0.0, 2.0], [0.0, 0.7, 2.0]])
+def test_dormand_prince_of_tfp_interface_takes_the_steps_of_odeint(times):
+    problem = PROBLEMS["linear"]
+    y0 = tf.constant(problem.y0, tf.float64)
+    states, info = odeint(problem.f, y0, times, rtol=1e-6, atol=1e-7, full_output=True)
+    solver = DormandPrince(rtol=1e-6, atol=1e-7)
+    results = solver.solve(problem.f, times[0], y0, solution_times=times[1:])
+    assert np.array_equal(results.states, states[1:])
+    assert int(results.diagnostics.num_ode_fn_evaluations) == int(info.nfe)
+    assert float(results.solver_internal_state) == float(info.suited_step)
 
-    tableau = ButcherTableau(
-        "heun_euler", 2, (0, 1), ((), (1,)), (1 / 2, 1 / 2), (-1 / 2, 1 / 2), "none"
-    )
-    problem = PROBLEMS["lotka_volterra"]
-    solution = stepping.integrate(
-        stepping.StepSettings(tableau, 1e-4, 1e-4, max_num_steps=10_000),
-        lambda t, y, _: ([problem.f(t, y[0])], []),
-        [tf.constant(problem.y0, tf.float64)],
-        tf.constant([problem.t0, problem.t1], tf.float64),
-    )
-    assert relative_error(solution.y[0].numpy(), problem.solution()) < 1e-2
-    assert int(solution.nfe) == 2 + 2 * int(solution.accepted + solution.rejected)
+
+def test_options_may_be_an_object_or_a_dictionary():
+    problem = PROBLEMS["linear"]
+    y0 = tf.constant(problem.y0, tf.float64)
+    options = {"num_steps": 7}
+    states = [
+        odeint(problem.f, y0, [0.0, 1.0], method="rk4", options=x)
+        for x in (options, SolverOptions(**options))
+    ]
+    assert np.array_equal(*states)
 
 
 def test_nested_state_is_solved_as_one_system():
@@ -156,7 +160,7 @@ def test_remembered_step_size_saves_evaluations_and_rejects_nothing():
     y0 = tf.constant(problem.y0, tf.float64)
     _, first = odeint(problem.f, y0, [0.0, 2.0], full_output=True)
     _, second = odeint(
-        problem.f, y0, [0.0, 2.0], options={"first_step": first.step_size},
+        problem.f, y0, [0.0, 2.0], options={"first_step": first.suited_step},
         full_output=True,
     )  # fmt: skip
     assert int(second.nfe) < int(first.nfe)
@@ -201,8 +205,6 @@ def test_bdf_solves_robertson():
 
 
 def test_subclass_serves_tfp_interface():
-    from node_transfer import DormandPrince
-
     problem = PROBLEMS["linear"]
     y0 = tf.constant(problem.y0, tf.float64)
     with tf.GradientTape() as tape:

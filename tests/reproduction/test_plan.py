@@ -75,23 +75,28 @@ def test_what_is_compared_is_in_the_line_up():
 
 def test_the_command_of_a_run_is_read_as_its_config():
     changes = {"backbone": "EfficientNetV2B0", "weights": "none", "data_dir": "a b"}
-    for run in plan("cpu", [3], "out/x", changes):
-        code = (
-            "import dataclasses, json, runpy, sys\n"
-            "from node_transfer.training import command_line, config, flags\n"
-            f"sys.argv = {run.arguments!r}\n"
-            "def show(main):\n"
-            "    flags.FLAGS(sys.argv)\n"
-            f"    defaults = getattr(config, {run.defaults.experiment.upper()!r})\n"
-            "    read = flags.config_from_flags(defaults)\n"
-            "    print(json.dumps(dataclasses.asdict(read)))\n"
-            "command_line.run = show\n"
-            "runpy.run_path(sys.argv[0], run_name='__main__')\n"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True
-        )
-        assert json.loads(done.stdout) == dataclasses.asdict(run.config), done.stderr
+    runs = plan("cpu", [3], "out/x", changes)
+    code = (
+        "import dataclasses, json, sys\n"
+        "from absl.flags import FLAGS\n"
+        "from node_transfer.cli import command_line, flags, main\n"
+        "def show(command, arguments):\n"
+        "    command.define_flags()\n"
+        "    FLAGS(['node-transfer', *arguments])\n"
+        "    read = flags.config_from_flags(*command.run.args)\n"
+        "    print(json.dumps(dataclasses.asdict(read)))\n"
+        "    for name in list(FLAGS):\n"
+        "        delattr(FLAGS, name)\n"
+        "command_line.run = show\n"
+        f"for arguments in {[run.arguments for run in runs]!r}:\n"
+        "    sys.argv = ['node-transfer', *arguments]\n"
+        "    main.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True
+    )
+    read = [json.loads(line) for line in done.stdout.splitlines()]
+    assert read == [dataclasses.asdict(run.config) for run in runs], done.stderr
 
 
 @pytest.mark.parametrize(

@@ -3,21 +3,21 @@
 import csv
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 
 import pytest
 
+from node_transfer.analysis.runs import read_sweep
 from node_transfer.errors import UserError
 from node_transfer.reproduction.plan import plan
 from node_transfer.reproduction.sweep import run_sweep
-from node_transfer.training.run_directory import RunDirectory
+from node_transfer.runs.directory import RunDirectory
 from tests.analysis.made import write_run
 from tests.conftest import PROJECT
 
-RECORD = {"command": "python experiments/reproduce.py", "preset": "cpu", "note": None}
+RECORD = {"command": "node-transfer reproduce", "preset": "cpu", "note": None}
 
 
 def reproduce(*flags, **options):
@@ -76,8 +76,24 @@ def test_a_finished_run_of_other_flags_is_in_the_way(tmp_path):
     finish(run, tmp_path)
     [other] = plan("paper", [0], str(tmp_path), {}, ["baseline"])
     with pytest.raises(UserError, match="finished run with epochs = 10, not 200"):
-        run_sweep([other], str(tmp_path), RECORD, PROJECT)
+        run_sweep([other], str(tmp_path), RECORD)
     assert not (tmp_path / "sweep.json").exists()
+
+
+def test_a_finished_run_older_than_a_field_is_kept_and_averaged(tmp_path):
+    runs = plan("cpu", [0, 1], str(tmp_path), {}, ["baseline"])
+    for run in runs:
+        finish(run, tmp_path)
+    path = runs[0].directory.path / "config.json"
+    record = json.loads(path.read_text())
+    del record["experiment"]["augment"]
+    path.write_text(json.dumps(record))
+    assert run_sweep(runs, str(tmp_path), RECORD) == {}
+    assert read_sweep(tmp_path).seeds == [0, 1]
+    record["experiment"]["augment"] = True
+    path.write_text(json.dumps(record))
+    with pytest.raises(UserError, match="augment = True and .* False, so they cannot"):
+        read_sweep(tmp_path)
 
 
 @pytest.mark.parametrize("models", [["baseline"], ["node_rk"]])
@@ -87,7 +103,7 @@ def test_a_finished_baseline_of_another_network_is_in_the_way(models, tmp_path):
     finish(run, tmp_path)
     runs = plan("cpu", [0], str(tmp_path), {"weights": "none"}, models)
     with pytest.raises(UserError, match="backbone = 'EfficientNetV2B0', not 'Effic"):
-        run_sweep(runs, str(tmp_path), RECORD, PROJECT)
+        run_sweep(runs, str(tmp_path), RECORD)
 
 
 def test_a_folder_that_cannot_be_used_is_a_failed_run(tmp_path):
@@ -95,8 +111,9 @@ def test_a_folder_that_cannot_be_used_is_a_failed_run(tmp_path):
     (tmp_path / "seed-0").write_text("in the way")
     runs = plan("cpu", [0, 1], str(tmp_path), {}, ["baseline"])
     finish(runs[1], tmp_path)
-    failures = run_sweep(runs, str(tmp_path), RECORD, PROJECT)
+    failures = run_sweep(runs, str(tmp_path), RECORD, lambda error: f"Told: {error}")
     assert list(failures) == ["baseline, seed 0"]
+    assert "Told: The run directory" in failures["baseline, seed 0"]
     assert "cannot be made" in failures["baseline, seed 0"]
 
 
@@ -104,14 +121,14 @@ def test_two_sweeps_cannot_share_a_folder(tmp_path):
     runs = plan("cpu", [0], str(tmp_path / "out"), {}, ["baseline"])
     at_work = pytest.raises(UserError, match="at work in")
     with RunDirectory(tmp_path / "out").locked(), at_work:
-        run_sweep(runs, str(tmp_path / "out"), RECORD, PROJECT)
+        run_sweep(runs, str(tmp_path / "out"), RECORD)
 
 
 def test_a_later_sweep_keeps_what_an_earlier_one_recorded(tmp_path):
     for seed, note in ((0, "A note."), (1, None)):
         runs = plan("cpu", [seed], str(tmp_path), {}, ["baseline"])
         finish(runs[0], tmp_path)
-        assert run_sweep(runs, str(tmp_path), {**RECORD, "note": note}, PROJECT) == {}
+        assert run_sweep(runs, str(tmp_path), {**RECORD, "note": note}) == {}
     record = json.loads((tmp_path / "sweep.json").read_text())
     assert record["commands"] == [RECORD["command"]]
     assert [run["seed"] for run in record["runs"]] == [0, 1]
@@ -134,41 +151,6 @@ def test_bad_flags_end_in_one_sentence_and_write_nothing(flag, sentence, tmp_pat
     assert done.returncode in (1, 2)
     assert sentence in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
-
-
-def test_two_processes_cannot_train_one_run(tmp_path):
-    run = RunDirectory(tmp_path / "run")
-    code = (
-        "import sys\n"
-        "from node_transfer.training.run_directory import RunDirectory\n"
-        f"with RunDirectory({str(run.path)!r}).locked():\n"
-        "    print('held', flush=True); sys.stdin.read()\n"
-    )
-    other = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=PROJECT, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
-    assert other.stdout.readline() == "held\n"
-    with pytest.raises(UserError, match="Another process is at work"), run.locked():
-        pass
-    other.send_signal(signal.SIGKILL)
-    other.wait()
-    with run.locked():
-        pass
-    deep = RunDirectory(tmp_path / "a" / "b")
-    with deep.locked():
-        assert deep.path.is_dir()
-    assert not (tmp_path / "a").exists()  # nothing came of it
-
-
-def test_what_a_kill_leaves_of_a_config_is_not_in_the_way(tmp_path):
-    run = RunDirectory(tmp_path)
-    (tmp_path / "config.json.partial").write_text("{")
-    [planned] = plan("cpu", [0], "out", {}, ["baseline"])
-    run.check_free(planned.config)
-    run.prepare(planned.config, {})
-    assert run.read_experiment()["epochs"] == 10
-    assert not (tmp_path / "config.json.partial").exists()
 
 
 def wait_for(condition, seconds=1800):

@@ -14,10 +14,12 @@ import pytest
 import tensorflow as tf
 
 from node_transfer import load_model
+from node_transfer.data import digits
+from node_transfer.data.image_data import as_rgb
 from node_transfer.errors import UserError
-from node_transfer.training.config import BASELINE, NODE_ADJOINT, NODE_RK
+from node_transfer.runs.config import BASELINE, NODE_ADJOINT, NODE_RK
+from node_transfer.runs.directory import RunDirectory
 from node_transfer.training.experiment import run_experiment
-from node_transfer.training.run_directory import RunDirectory
 from node_transfer.training.saved_model import evaluate_saved
 from tests.conftest import PROJECT
 from tests.own_process import in_own_process
@@ -40,7 +42,8 @@ def baseline_run(tmp_path_factory):
 def test_run_directory_holds_the_whole_record(baseline_run):
     names = {path.name for path in baseline_run.path.iterdir()}
     assert names == {
-        "config.json", "history.csv", "metrics.json", "model.keras", "tensorboard",
+        "config.json", "history.csv", "metrics.json", "predictions.npz", "model.keras",
+        "tensorboard",
     }  # fmt: skip
     record = baseline_run.read_config()
     assert record["experiment"]["backbone"] == "EfficientNetB0"
@@ -58,6 +61,36 @@ def test_run_directory_holds_the_whole_record(baseline_run):
     assert metrics["nfe"]["forward"] is None
     for split in ("train", "validation", "test"):
         assert 0 <= metrics[split]["accuracy"] <= 1
+
+
+def test_record_says_where_the_run_comes_from(baseline_run):
+    record = baseline_run.read_config()
+    assert len(record["data"]["checksum"]["sha256"]) == 64
+    assert len(record["weights"]["initial_sha256"]) == 64
+    assert record["weights"]["file_sha256"] is None  # random weights are from no file
+    assert record["device"]["cores"] >= 1
+    assert record["date"] <= baseline_run.read_metrics()["finished"]
+    assert set(record["start"]) == {"val_accuracy", "val_loss"}
+    assert "continued" not in record
+
+
+def test_predictions_are_those_of_the_metrics(baseline_run):
+    path = baseline_run.path / "predictions.npz"
+    assert path.stat().st_size < 200_000
+    predictions = np.load(path)
+    right = predictions["predicted"] == predictions["label"]
+    assert len(right) == 360
+    assert right.mean() == pytest.approx(
+        baseline_run.read_metrics()["test"]["accuracy"], abs=1e-6
+    )
+    model = load_model(baseline_run.model_path)
+    images, labels = digits.arrays()["test"]
+    images = np.stack([as_rgb(tf.constant(image), 32) for image in images[:32]])
+    logits = model.predict(images.astype(np.float32), verbose=0).astype(np.float64)
+    shares = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    assert np.array_equal(predictions["label"][:32], labels[:32])
+    assert np.array_equal(predictions["predicted"][:32], shares.argmax(-1))
+    assert predictions["probability"][:32] == pytest.approx(shares.max(-1), rel=2e-3)
 
 
 def test_metrics_are_those_of_the_saved_model(baseline_run, capsys):
@@ -128,8 +161,8 @@ def test_evaluation_that_does_not_fit_is_one_sentence(baseline_run, tmp_path):
     alone = tmp_path / "alone.keras"
     alone.write_bytes(baseline_run.model_path.read_bytes())
     for path, kwargs, complaint in [
-        (baseline_run.path, {"rtol": 1e-3}, "has no ODE block.*--rtol"),
-        (alone, {}, "no config.json beside it.*--dataset"),
+        (baseline_run.path, {"rtol": 1e-3}, "has no ODE block.*rtol="),
+        (alone, {}, "no config.json beside it.*dataset="),
         (tmp_path / "nothing", {}, "There is no model file"),
     ]:
         with pytest.raises(UserError, match=complaint):
@@ -139,13 +172,13 @@ def test_evaluation_that_does_not_fit_is_one_sentence(baseline_run, tmp_path):
 def test_init_from_that_does_not_fit_is_one_sentence(baseline_run, tmp_path):
     init = {"init_from": str(baseline_run.path), "weights": None}
     for changes, complaint in [
-        ({**init, "weights": "none"}, "leave --weights out"),
-        ({**init, "backbone": B3}, "leave --backbone out"),
-        ({**init, "image_size": 64}, "leave --image_size out"),
+        ({**init, "weights": "none"}, "leave weights= out"),
+        ({**init, "backbone": B3}, "leave backbone= out"),
+        ({**init, "image_size": 64}, "leave image_size= out"),
         ({**init, "mixed_precision": "mixed_bfloat16"}, "computes in float32: pass"),
         (
             {**init, "init_from": str(baseline_run.model_path), "backbone": B3},
-            "leave --backbone out",
+            "leave backbone= out",
         ),
         ({"init_from": str(tmp_path / "no"), "weights": None}, "There is no model file"),
     ]:
@@ -189,6 +222,12 @@ def test_killed_run_goes_on_to_the_same_numbers(tmp_path, capsys):
         assert row == row_again
     for split in ("train", "validation", "test"):
         assert whole.read_metrics()[split] == killed.read_metrics()[split]
+    record, again = whole.read_config(), killed.read_config()
+    assert record["start"] == again["start"]
+    assert record["weights"]["initial_sha256"] == again["weights"]["initial_sha256"]
+    (continued,) = again["continued"]
+    assert continued["after_epoch"] == 1
+    assert continued["project"] == record["project"]
 
 
 @pytest.mark.slow

@@ -4,18 +4,25 @@ import shlex
 
 from absl import flags
 
+from node_transfer.cli import flags as run_flags
 from node_transfer.errors import UserError
 from node_transfer.reproduction.plan import PRESETS, PlannedRun, plan
-from node_transfer.training import flags as training_flags
-from node_transfer.training.config import BASELINE
+from node_transfer.runs.config import BASELINE
 
 FLAGS = flags.FLAGS
 # Flags that go to every run as they are.
-PASSED_ON = ("data_dir", "backbone", "weights", "strategy", "mixed_precision")
+PASSED_ON = (
+    "data_dir",
+    "data_note",
+    "backbone",
+    "weights",
+    "strategy",
+    "mixed_precision",
+)
 
 
 def define_sweep_flags() -> None:
-    """Defines every flag of `experiments/reproduce.py`."""
+    """Defines every flag of `node-transfer reproduce`."""
     flags.DEFINE_enum(
         "preset",
         "cpu",
@@ -39,9 +46,10 @@ def define_sweep_flags() -> None:
     flags.DEFINE_string(
         "note", None, "A sentence on data or machine for the report, such as a caveat."
     )
-    training_flags.define_data_dir_flag()
-    training_flags.define_network_flags(weights_note="; with --preset=paper imagenet")
-    training_flags.define_device_flags(BASELINE)
+    run_flags.define_data_dir_flag()
+    run_flags.define_data_note_flag()
+    run_flags.define_network_flags(weights_note="; with --preset=paper imagenet")
+    run_flags.define_device_flags(BASELINE)
 
 
 def output_dir() -> str:
@@ -66,7 +74,7 @@ def sweep_from_flags() -> tuple[list[PlannedRun], str, dict]:
         or name == "preset"
     ]
     record = {
-        "command": shlex.join(["python", "experiments/reproduce.py", *given]),
+        "command": shlex.join(["node-transfer", "reproduce", *given]),
         "preset": FLAGS.preset,
         "note": FLAGS.note,
     }

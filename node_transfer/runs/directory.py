@@ -1,31 +1,34 @@
 """The files of a run. Each is written whole or not at all. Imports no TensorFlow."""
 
 import contextlib
-import csv
 import dataclasses
-import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import filelock
+import numpy as np
 
 from node_transfer.errors import UserError
-from node_transfer.training.config import ExperimentConfig
+from node_transfer.runs import files
+from node_transfer.runs.config import ExperimentConfig
 
-CONFIG, HISTORY, METRICS, MODEL = (
+CONFIG, HISTORY, METRICS, PREDICTIONS, MODEL = (
     "config.json",
     "history.csv",
     "metrics.json",
+    "predictions.npz",
     "model.keras",
 )
+CHECKPOINTS, TENSORBOARD = "checkpoint", "tensorboard"  # folders
 LOCK = "lock"  # held by the process that trains the run
-PARTIAL = f"{CONFIG}.partial"  # what a process that was killed may leave of a run
+# What a process that was killed before its first file may leave of a run.
+LEFT_OVERS = (LOCK, f"{CONFIG}{files.PARTIAL}")
 
 
 class RunDirectory:
-    """A folder with `config.json`, `history.csv`, `metrics.json` and `model.keras`.
+    """A folder with `config.json`, `history.csv`, `metrics.json`, `predictions.npz` and
+    `model.keras`.
 
     While training it also has `checkpoint/`, with the state after the last whole epoch,
     and `tensorboard/`.
@@ -40,6 +43,20 @@ class RunDirectory:
     @property
     def model_path(self) -> Path:
         return self.path / MODEL
+
+    @property
+    def tensorboard_path(self) -> Path:
+        return self.path / TENSORBOARD
+
+    @property
+    def log_path(self) -> Path:
+        """What a sweep's run prints, kept beside the folder until it is finished."""
+        return self.path.with_name(f"{self.path.name}.log")
+
+    @property
+    def begun(self) -> bool:
+        """Whether the folder is that of a run: its config is the first file written."""
+        return (self.path / CONFIG).is_file()
 
     @property
     def finished(self) -> bool:
@@ -60,6 +77,8 @@ class RunDirectory:
         Raises:
             UserError: Another process is training the run, or the folder cannot be made.
         """
+        import filelock  # here, since reading runs does without it
+
         made = [p for p in (self.path, *self.path.parents) if not p.exists()]
         self._make_folder()
         try:
@@ -67,7 +86,7 @@ class RunDirectory:
         except filelock.Timeout:
             raise UserError(
                 f"Another process is at work in {str(self.path)!r}: wait for it, or "
-                "pass another --output_dir."
+                "pass output_dir= with another folder."
             ) from None
         except OSError as error:
             raise self._unusable("written", error) from error
@@ -97,12 +116,12 @@ class RunDirectory:
         if config.overwrite:
             self._clear()
         self.check_free(config)
-        if (self.path / CONFIG).exists():
+        if self.begun:
             self._check_same(config)
             return
         self._make_folder()
         try:
-            write_json(
+            files.write_json(
                 self.path / CONFIG, {"experiment": dataclasses.asdict(config), **record}
             )
         except OSError as error:
@@ -117,69 +136,59 @@ class RunDirectory:
     def _unusable(self, what: str, error: OSError) -> UserError:
         return UserError(
             f"The run directory {str(self.path)!r} cannot be {what} ({error.strerror}): "
-            "pass another --output_dir."
+            "pass output_dir= with another folder."
         )
 
     def check_free(self, config: ExperimentConfig) -> None:
         """Raises `UserError` where no run may be written, before work is put into it."""
         if self.path.exists() and not self.path.is_dir():
             raise UserError(
-                f"The run directory {str(self.path)!r} is a file: pass another "
-                "--output_dir."
+                f"The run directory {str(self.path)!r} is a file: pass output_dir= with "
+                "a folder."
             )
         if config.overwrite:
             return
         if self.finished:
             raise UserError(
-                f"{str(self.path)!r} holds a finished run: pass --overwrite to replace "
-                "it, or another --output_dir."
+                f"{str(self.path)!r} holds a finished run: pass overwrite=True to "
+                "replace it, or output_dir= with another folder."
             )
         if (
             self.path.is_dir()
-            and not (self.path / CONFIG).exists()
-            and any(file.name not in (LOCK, PARTIAL) for file in self.path.iterdir())
+            and not self.begun
+            and any(file.name not in LEFT_OVERS for file in self.path.iterdir())
         ):
             raise UserError(
-                f"The folder {str(self.path)!r} is not empty and not a run: pass another "
-                "--output_dir."
+                f"The folder {str(self.path)!r} is not empty and not a run: pass "
+                "output_dir= with another folder."
             )
 
     def _check_same(self, config: ExperimentConfig) -> None:
         """Raises `UserError` where the folder has an unfinished run of another config."""
-        differing = self.differing_field(config)
-        if differing:
-            name, earlier, wanted = differing
+        difference = self.difference(config)
+        if difference:
             raise UserError(
-                f"{str(self.path)!r} holds an unfinished run with {name} = {earlier!r}, "
-                f"not {wanted!r}: pass the same flags to go on with it, --overwrite to "
-                "replace it, or another --output_dir."
+                f"{str(self.path)!r} holds an unfinished run with {difference}: pass "
+                "what it was begun with to go on with it, overwrite=True to replace it, "
+                "or output_dir= with another folder."
             )
 
-    def differing_field(self, config: ExperimentConfig, but: tuple[str, ...] = ()):
-        """Compares the run with another experiment.
+    def difference(self, config: ExperimentConfig) -> str | None:
+        """Returns how the run differs from an experiment, `"seed = 0, not 1"`.
 
-        Args:
-            config: The other experiment.
-            but: Fields that may differ.
-
-        Returns:
-            `(field, the run's value, the config's value)`, or `None` where all agree;
-            the path of `init_from` may be written in different ways.
+        See `ExperimentConfig.differing_field` for what counts; `None`: it does not.
         """
         earlier = self.read_experiment()
-        for name, value in config.what_matters().items():
-            other = earlier.get(name)
-            if name == "init_from" and value and other:
-                value, other = os.path.realpath(value), os.path.realpath(other)
-            if name not in but and other != value:
-                return name, earlier.get(name), getattr(config, name)
-        return None
+        name = config.differing_field(earlier)
+        if name is None:
+            return None
+        return f"{name} = {getattr(earlier, name)!r}, not {getattr(config, name)!r}"
 
     def _clear(self):
         """Removes a run's own files, and nothing else."""
-        for name in (METRICS, CONFIG, HISTORY, MODEL):
+        for name in (METRICS, CONFIG, HISTORY, PREDICTIONS, MODEL):
             (self.path / name).unlink(missing_ok=True)
-        for name in ("checkpoint", "tensorboard"):
+        for name in (CHECKPOINTS, TENSORBOARD):
             shutil.rmtree(self.path / name, ignore_errors=True)
 
     def read_config(self) -> dict:
@@ -190,11 +199,11 @@ class RunDirectory:
         """
         return self._read_json(CONFIG)
 
-    def read_experiment(self) -> dict:
-        """Returns the experiment of `config.json`: the fields of its config.
+    def read_experiment(self) -> ExperimentConfig:
+        """Returns the experiment of `config.json`, whichever version recorded it.
 
         Raises:
-            UserError: There is none.
+            UserError: There is none, or one that this version does not know.
         """
         experiment = self.read_config().get("experiment")
         if not isinstance(experiment, dict):
@@ -202,64 +211,86 @@ class RunDirectory:
                 f"{str(self.path / CONFIG)!r} does not describe an experiment: pass the "
                 "directory of a run."
             )
-        return experiment
+        try:
+            return ExperimentConfig.from_record(experiment)
+        except UserError as error:
+            raise UserError(f"In {str(self.path / CONFIG)!r} {error}") from error
+
+    def add_to_config(self, **entries) -> None:
+        """Adds entries to `config.json`, or replaces them."""
+        files.write_json(self.path / CONFIG, {**self.read_config(), **entries})
 
     def read_metrics(self) -> dict:
         """Returns `metrics.json`; raises `UserError` where the run is not finished."""
         return self._read_json(METRICS)
 
     def write_metrics(self, metrics: dict) -> None:
-        write_json(self.path / METRICS, metrics)
+        files.write_json(self.path / METRICS, metrics)
+
+    def write_predictions(self, arrays: dict[str, np.ndarray]) -> None:
+        """Writes `predictions.npz`, compressed; see `evaluation.predict` for what."""
+        files.write_arrays(self.path / PREDICTIONS, arrays)
+
+    def read_predictions(self) -> dict[str, np.ndarray] | None:
+        """Returns `predictions.npz` by name; `None` for a run made before there was one.
+
+        Raises:
+            UserError: It cannot be read.
+        """
+        return files.read_arrays(self.path / PREDICTIONS)
 
     def read_history(self) -> list[dict[str, float]]:
-        """Returns `history.csv`, a row an epoch."""
-        path = self.path / HISTORY
-        if not path.exists():
-            return []
-        with path.open(newline="") as file:
-            return [
-                {**{k: float(v) for k, v in row.items()}, "epoch": int(row["epoch"])}
-                for row in csv.DictReader(file)
-            ]
+        """Returns `history.csv`, a row an epoch; none where there is no file.
+
+        Raises:
+            UserError: It was changed, and cannot be read.
+        """
+        rows = files.read_rows(self.path / HISTORY)
+        try:
+            return [{**row, "epoch": int(row["epoch"])} for row in rows]
+        except (KeyError, ValueError):
+            raise UserError(
+                f"{str(self.path / HISTORY)!r} does not number its epochs: run the "
+                "experiment again with overwrite=True."
+            ) from None
 
     def write_history(self, rows: list[dict[str, float]]) -> None:
-        partial = self.path / f"{HISTORY}.partial"
-        with partial.open("w", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-        os.replace(partial, self.path / HISTORY)
+        files.write_rows(self.path / HISTORY, rows)
 
     def checkpoint_path(self, epochs_done: int) -> Path:
-        return self.path / "checkpoint" / f"epoch-{epochs_done:05d}.weights.h5"
+        return self.path / CHECKPOINTS / f"epoch-{epochs_done:05d}.weights.h5"
 
     def last_checkpoint(self) -> tuple[int, Path | None]:
         """Returns the epochs done and the file of the state after them, if any."""
-        files = sorted((self.path / "checkpoint").glob("epoch-*.weights.h5"))
-        if not files:
+        found = sorted((self.path / CHECKPOINTS).glob("epoch-*.weights.h5"))
+        if not found:
             return 0, None
-        return int(files[-1].name.split("-")[1].split(".")[0]), files[-1]
+        return int(found[-1].name.split("-")[1].split(".")[0]), found[-1]
+
+    def write_checkpoint(self, epochs_done: int, save: Callable[[Path], None]) -> None:
+        """Replaces the checkpoint: at any moment there is a whole one.
+
+        Args:
+            epochs_done: Epochs that the state follows.
+            save: Writes the state to the path that it is called with.
+        """
+        path = self.checkpoint_path(epochs_done)
+        path.parent.mkdir(exist_ok=True)
+        _, previous = self.last_checkpoint()
+        partial = path.with_name(f"partial-{path.name}")  # Keras wants the ending
+        save(partial)
+        os.replace(partial, path)
+        if previous is not None and previous != path:
+            previous.unlink()
 
     def remove_checkpoints(self) -> None:
-        shutil.rmtree(self.path / "checkpoint", ignore_errors=True)
+        shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
 
     def _read_json(self, name: str) -> dict:
         try:
-            return json.loads((self.path / name).read_text())
-        except OSError:
+            return files.read_json(self.path / name)
+        except FileNotFoundError:
             raise UserError(
-                f"{str(self.path)!r} has no {name}: pass the directory of a "
+                f"{str(self.path)!r} has no readable {name}: pass the directory of a "
                 f"{'finished ' if name == METRICS else ''}run."
             ) from None
-        except json.JSONDecodeError as error:
-            raise UserError(
-                f"{str(self.path / name)!r} is not JSON ({error}): the file was changed; "
-                "run the experiment again with --overwrite."
-            ) from None
-
-
-def write_json(path: Path, content) -> None:
-    """Writes a file whole or not at all."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(partial, path)

@@ -5,8 +5,10 @@ import dataclasses
 from absl import flags
 
 from node_transfer.models.backbones import BACKBONES
-from node_transfer.training import config as choices
-from node_transfer.training.config import ExperimentConfig
+from node_transfer.models.blocks import BLOCKS, DYNAMICS
+from node_transfer.ode import methods
+from node_transfer.runs import config as choices
+from node_transfer.runs.config import ExperimentConfig
 
 FLAGS = flags.FLAGS
 
@@ -31,9 +33,19 @@ def define_data_dir_flag():
     )
 
 
+def define_data_note_flag():
+    flags.DEFINE_string(
+        "data_note",
+        None,
+        "A sentence for the run's record on images that are not quite what their name "
+        "says, such as a copy that was compressed anew.",
+    )
+
+
 def define_experiment_flags(defaults: ExperimentConfig):
     """Defines every flag of an experiment, with its defaults."""
     define_data_flags(defaults.dataset)
+    define_data_note_flag()
     _define_model_flags(defaults)
     _define_training_flags(defaults)
     _define_ode_flags(defaults)
@@ -154,9 +166,16 @@ def _define_training_flags(defaults: ExperimentConfig):
 
 def _define_ode_flags(defaults: ExperimentConfig):
     flags.DEFINE_enum(
+        "block",
+        defaults.block,
+        list(BLOCKS),
+        "What stands before the final layer: none; ode, dh/dt = f(h, t) solved from 0 to "
+        "1; or residual, h + f(h) on the pooled features.",
+    )
+    flags.DEFINE_enum(
         "dynamics",
         defaults.dynamics,
-        choices.DYNAMICS,
+        list(DYNAMICS),
         "The f of dh/dt = f(h, t): dense, on the pooled features, or conv, on the "
         "feature map.",
     )
@@ -170,14 +189,15 @@ def _define_ode_flags(defaults: ExperimentConfig):
     flags.DEFINE_enum(
         "gradient",
         defaults.gradient,
-        choices.GRADIENTS,
+        list(methods.GRADIENTS),
         "backprop (the exact gradient of the solver's steps) or adjoint (the adjoint "
         "sensitivity method, in constant memory).",
     )
     flags.DEFINE_integer(
         "num_steps",
         defaults.num_steps,
-        f"Steps of the methods on a fixed grid: {', '.join(choices.FIXED_GRID_METHODS)}.",
+        "Steps of the methods on a fixed grid: "
+        f"{', '.join(methods.fixed_grid_methods())}.",
         lower_bound=1,
     )
 
@@ -192,7 +212,7 @@ def define_solver_flags(defaults: ExperimentConfig | None):
     flags.DEFINE_enum(
         "method",
         default("method"),
-        choices.METHODS,
+        list(choices.method_names()),
         "The ODE solver; dopri5 is Dormand-Prince, the paper's Runge-Kutta." + note,
     )
     for name, word in (("rtol", "relative"), ("atol", "absolute")):
@@ -215,5 +235,5 @@ def config_from_flags(defaults: ExperimentConfig) -> ExperimentConfig:
         UserError: A value that no experiment can have.
     """
     names = {field.name for field in dataclasses.fields(ExperimentConfig)}
-    names -= {"experiment", "block"}
+    names -= {"experiment"}
     return dataclasses.replace(defaults, **{name: FLAGS[name].value for name in names})

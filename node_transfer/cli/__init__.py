@@ -1,0 +1,1 @@
+"""Flags, and one call each: the `node-transfer` command."""

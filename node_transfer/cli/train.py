@@ -1,0 +1,50 @@
+"""`node-transfer train NAME`: one experiment, a run directory."""
+
+import functools
+
+from node_transfer.cli import flags
+from node_transfer.cli.command_line import Command
+from node_transfer.runs.config import EXPERIMENTS, ExperimentConfig
+from node_transfer.runs.directory import RunDirectory
+
+HELP = """Trains {summary}.
+
+The flags' defaults are the paper's where it gives a value. A run that was stopped goes on
+after its last whole epoch when the same command is given again.
+"""
+
+
+def train(defaults: ExperimentConfig) -> None:
+    """Trains the experiment that the flags describe, and prints what came of it."""
+    from node_transfer.training.experiment import run_experiment
+
+    print_run(run_experiment(flags.config_from_flags(defaults)))
+
+
+def print_run(run: RunDirectory) -> None:
+    """Prints the numbers of a finished run, where they are, and how to see them again."""
+    from tabulate import tabulate
+
+    metrics = run.read_metrics()
+    rows = [
+        (split, f"{metrics[split]['accuracy']:.2%}", f"{metrics[split]['loss']:.4f}")
+        for split in ("train", "validation", "test")
+    ]
+    print()
+    print(tabulate(rows, headers=("split", "accuracy", "loss"), stralign="right"))
+    print(
+        f"\n{metrics['epochs']} epochs, {metrics['seconds']['training']:.0f} s of "
+        f"training. The run is in {run.path}; to evaluate its model again:\n"
+        f"  node-transfer evaluate --model={run.path}"
+    )
+
+
+COMMAND = {
+    name: Command(
+        help=HELP.format(summary=experiment.summary),
+        define_flags=functools.partial(flags.define_experiment_flags, experiment.config),
+        run=functools.partial(train, experiment.config),
+        extra="train",
+    )
+    for name, experiment in EXPERIMENTS.items()
+}

@@ -1,0 +1,44 @@
+"""What every method of differentiation is given, and what it returns."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from node_transfer.ode.stepping import Solution
+
+
+class SolvedProblem(NamedTuple):
+    """A solve that is to be differentiated.
+
+    Attributes:
+        func: `func(t, y, tensors) -> dy`, with the tensors of `vjp.Sources` or copies.
+        y0: Initial state, a list of tensors.
+        times: The output times, the initial one first.
+        solution: What the forward solve returned.
+    """
+
+    func: Callable
+    y0: list[tf.Tensor]
+    times: tf.Tensor
+    solution: Solution
+
+
+class Gradient(NamedTuple):
+    """The gradient of a loss of the states at the output times.
+
+    Attributes:
+        y0_bar: For the initial state, a list of tensors.
+        source_bars: For the tensors and variables of `vjp.Sources`, in that order.
+        time_bars: For the times, 1-D; `None` unless the sources ask for it.
+        nfe: Evaluations of f, each with its vector-Jacobian product.
+        suited_step, suited_rejected_step: As in `stepping.Solution`, of the last solve
+            that the gradient took: of the forward one where it took none of its own.
+    """
+
+    y0_bar: list[tf.Tensor]
+    source_bars: list[tf.Tensor]
+    time_bars: tf.Tensor | None
+    nfe: tf.Tensor
+    suited_step: tf.Tensor
+    suited_rejected_step: tf.Tensor

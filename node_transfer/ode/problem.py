@@ -1,0 +1,115 @@
+"""The problem that `odeint` is given: checked, flat, and in the dtype to solve it in."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from node_transfer.ode.tensors import is_tensor, scalar
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """An initial value problem whose states are flat lists of tensors.
+
+    Attributes:
+        rhs: `rhs(t, y, constants) -> dy`, the right-hand side.
+        y0: Initial state, of one dtype, float32 or wider.
+        times: Strictly monotone, 1-D, two or more, the initial one first.
+        constants: Tensors that the right-hand side is given.
+        time_gradient: Whether a gradient for the times may be wanted.
+    """
+
+    rhs: Callable
+    y0: list[tf.Tensor]
+    times: tf.Tensor
+    constants: list[tf.Tensor]
+    time_gradient: bool
+
+    @classmethod
+    def of(cls, func: Callable, y0, t, constants: dict | None) -> "Problem":
+        """The problem of `odeint(func, y0, t, constants=constants)`.
+
+        Raises:
+            ValueError: An argument is not as described there.
+        """
+        flat_y0 = tf.nest.flatten(y0)
+        dtype = _solve_dtype(flat_y0)
+        constants = tf.nest.map_structure(tf.convert_to_tensor, constants or {})
+
+        def rhs(t, y, flat_constants):
+            dy = func(
+                t,
+                tf.nest.pack_sequence_as(y0, y),
+                **tf.nest.pack_sequence_as(constants, flat_constants),
+            )
+            return _check_derivative(dy, y0, y)
+
+        return cls(
+            rhs,
+            [tf.cast(y, dtype) for y in flat_y0],
+            _check_times(t, dtype),
+            tf.nest.flatten(constants),
+            time_gradient=any(is_tensor(x) for x in tf.nest.flatten(t)),
+        )
+
+
+def _solve_dtype(y0: list[tf.Tensor]) -> tf.DType:
+    """The dtype to solve in: the state's, or float32 where that is narrower."""
+    dtypes = {y.dtype for y in y0}
+    if len(dtypes) != 1 or not y0[0].dtype.is_floating:
+        names = ", ".join(sorted(dtype.name for dtype in dtypes))
+        raise ValueError(
+            f"y0 has dtype {names or 'none (it is empty)'}: pass real floating tensors, "
+            "all of one dtype."
+        )
+    dtype = y0[0].dtype
+    return tf.float32 if dtype.size < 4 else dtype
+
+
+def _check_times(t, dtype: tf.DType) -> tf.Tensor:
+    """Returns t as a strictly monotone 1-D tensor of the dtype."""
+    if is_tensor(t):
+        times = tf.cast(t, dtype)
+    elif any(is_tensor(x) for x in tf.nest.flatten(t)):
+        times = tf.stack([scalar(x, dtype) for x in t])
+    else:
+        times = tf.constant(np.asarray(t, dtype.as_numpy_dtype))
+    if times.shape.rank != 1 or (times.shape[0] is not None and times.shape[0] < 2):
+        raise ValueError(
+            f"t has shape {times.shape}: pass a 1-D sequence of two or more times."
+        )
+    complaint = "pass times that strictly increase or strictly decrease."
+    static = tf.get_static_value(times)
+    if static is not None:
+        change = np.diff(static)
+        if not (np.all(change > 0) or np.all(change < 0)):
+            raise ValueError(f"t is {static.tolist()}: {complaint}")
+        return times
+    change = times[1:] - times[:-1]
+    monotone = tf.reduce_all(change > 0) | tf.reduce_all(change < 0)
+    with tf.control_dependencies([tf.debugging.Assert(monotone, [complaint, times])]):
+        return tf.identity(times)
+
+
+def _check_derivative(dy, structure, y: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Returns what func returned, flat, and shaped and typed like y."""
+    try:
+        tf.nest.assert_same_structure(structure, dy)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"func returned a structure other than that of y0: {error}"
+        ) from None
+    checked = []
+    for component, x in zip(tf.nest.flatten(dy), y, strict=True):
+        component = tf.convert_to_tensor(component)
+        if not component.shape.is_compatible_with(x.shape):
+            raise ValueError(
+                f"func returned shape {component.shape} for a state of shape {x.shape}: "
+                "the derivative must be shaped like the state."
+            )
+        component = tf.cast(component, x.dtype)
+        component.set_shape(x.shape)
+        checked.append(component)
+    return checked

@@ -1,0 +1,157 @@
+"""A problem and a solver become states, with the gradient asked for."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from node_transfer.ode import failure, methods, stepping, tfp_methods
+from node_transfer.ode.gradient import Gradient, SolvedProblem
+from node_transfer.ode.problem import Problem
+from node_transfer.ode.solver import Solver
+from node_transfer.ode.vjp import Sources
+
+
+class ODEInfo(NamedTuple):
+    """What a forward solve cost. Scalar tensors.
+
+    Attributes:
+        nfe: Evaluations of f.
+        accepted, rejected: Steps.
+        suited_step: The least length, in units of t, that the error of an accepted step
+            called just right: what the next such solve had best have as its
+            `options["first_step"]`.
+        suited_rejected_step: The same of the rejected steps; very large if there were
+            none.
+    """
+
+    nfe: tf.Tensor
+    accepted: tf.Tensor
+    rejected: tf.Tensor
+    suited_step: tf.Tensor
+    suited_rejected_step: tf.Tensor
+
+    @classmethod
+    def of(cls, solution: stepping.Solution) -> "ODEInfo":
+        return cls(*(getattr(solution, name) for name in cls._fields))
+
+
+class BackwardInfo(NamedTuple):
+    """What a gradient cost. Scalar tensors.
+
+    Attributes:
+        nfe: Evaluations of f, each with its vector-Jacobian product.
+        suited_step, suited_rejected_step: As in `ODEInfo`, of the adjoint's solve, for
+            `options["adjoint_first_step"]`.
+    """
+
+    nfe: tf.Tensor
+    suited_step: tf.Tensor
+    suited_rejected_step: tf.Tensor
+
+
+@tf.autograph.experimental.do_not_convert
+def solve(func: Callable, y0, t, solver: Solver, constants: dict | None = None):
+    """`odeint` without its first state: returns `(states at t[1:], ODEInfo)`.
+
+    Raises:
+        ValueError, ODESolveError: See `odeint`.
+    """
+    problem = Problem.of(func, y0, t, constants)
+    if solver.tableau is None:
+        states, info = _solve_by_tfp(solver, problem)
+    else:
+        states, info = _solve_by_steps(solver, problem)
+    out_dtype = tf.nest.flatten(y0)[0].dtype
+    states = [tf.cast(y, out_dtype) for y in states]
+    return tf.nest.pack_sequence_as(y0, states), info
+
+
+def _solve_by_steps(solver: Solver, problem: Problem):
+    """Integrates, with the gradient asked for in place of TensorFlow's own."""
+    num_components = len(problem.y0)
+    method = methods.GRADIENTS[solver.gradient]
+    gradient = method.load()
+
+    @tf.custom_gradient
+    def integrate(times, *tensors):
+        y0, constants = list(tensors[:num_components]), tensors[num_components:]
+        solution = stepping.integrate(
+            solver.forward,
+            lambda t, y, quadrature: (problem.rhs(t, y, constants), []),
+            y0,
+            times,
+            first_step=solver.options.first_step,
+            record=method.records_steps,
+        )
+        solved = SolvedProblem(problem.rhs, y0, times, solution)
+
+        def backward(*bars, variables=()):
+            sources = Sources(tuple(constants), tuple(variables), problem.time_gradient)
+            output_bars = [tf.convert_to_tensor(bar) for bar in bars[:num_components]]
+            bars = _bars(solver, solved, gradient(solver, solved, output_bars, sources))
+            num_tensors = 1 + len(tensors)
+            if variables:
+                return bars[:num_tensors], list(bars[num_tensors:])
+            return bars
+
+        return (*solution.outputs, *ODEInfo.of(solution)), backward
+
+    results = integrate(problem.times, *problem.y0, *problem.constants)
+    info = ODEInfo(*(tf.stop_gradient(x) for x in results[num_components:]))
+    return list(results[:num_components]), info
+
+
+def _bars(solver: Solver, solved: SolvedProblem, result: Gradient) -> tuple:
+    """The gradient as TensorFlow wants it: for times, state, tensors and variables."""
+    if solver.options.on_backward is not None:
+        solver.options.on_backward(
+            BackwardInfo(result.nfe, result.suited_step, result.suited_rejected_step)
+        )
+    time_bars = result.time_bars
+    if time_bars is None:
+        time_bars = tf.zeros_like(solved.times)
+    bars = [time_bars, *result.y0_bar, *result.source_bars]
+    if solver.options.on_failure == "nan":  # the state is NaN, so its gradient is too
+        reached = tf.equal(solved.solution.status, failure.RUNNING)
+        bars = [tf.where(reached, bar, tf.cast(np.nan, bar.dtype)) for bar in bars]
+    return _first_derivative_only(*bars)
+
+
+def _solve_by_tfp(solver: Solver, problem: Problem):
+    """Solves by a method of TensorFlow Probability's, with its gradient."""
+    num_components = len(problem.y0)
+    guarded = _first_gradient_only(*problem.y0, *problem.constants)
+    problem = dataclasses.replace(
+        problem, y0=guarded[:num_components], constants=guarded[num_components:]
+    )
+    states, nfe = tfp_methods.solve(solver, problem)
+    unknown = tf.constant(-1)  # these solvers do not report their steps
+    no_step = tf.zeros([], problem.times.dtype)
+    return states, ODEInfo(nfe, unknown, unknown, no_step, no_step)
+
+
+@tf.custom_gradient
+def _first_gradient_only(*tensors):
+    """Passes tensors through; their gradients refuse to be differentiated."""
+
+    def backward(*bars):
+        return _first_derivative_only(*bars)
+
+    return tuple(tf.identity(x) for x in tensors), backward
+
+
+@tf.custom_gradient
+def _first_derivative_only(*bars):
+    """Passes gradients through, and refuses to be differentiated."""
+
+    def backward(*unused):
+        raise NotImplementedError(
+            "Second derivatives of odeint are not implemented: the gradient of a solve "
+            "cannot be differentiated again. For a gradient penalty or a Hessian, "
+            "differentiate a loop of Runge-Kutta steps of your own."
+        )
+
+    return tuple(tf.identity(bar) for bar in bars), backward

@@ -1,0 +1,272 @@
+"""The whole of an experiment in one frozen object. Imports no TensorFlow."""
+
+import dataclasses
+import os
+
+from node_transfer.errors import UserError
+from node_transfer.models.blocks import BLOCKS, DYNAMICS
+from node_transfer.ode import methods
+from node_transfer.runs.fields import THE_DEFAULT, declared, meaning
+
+DEFAULT_BACKBONE = "EfficientNetB0"
+DEFAULT_WEIGHTS = "auto"
+WEIGHTS_WORDS = ("imagenet", "none", "auto")  # anything else is a path
+
+OPTIMIZERS = ("adam", "sgd")
+LR_SCHEDULES = ("constant", "odenet_mnist", "cosine")
+STRATEGIES = ("auto", "one_device", "mirrored")
+MIXED_PRECISION = ("none", "mixed_float16", "mixed_bfloat16")
+
+
+def method_names() -> tuple[str, ...]:
+    """Returns the solver's methods that an experiment may have.
+
+    TensorFlow Probability's bdf is left out: its Jacobian is of the whole batch at once.
+    """
+    return tuple(name for name in methods.METHODS if name != "bdf")
+
+
+@dataclasses.dataclass(frozen=True)
+class ExperimentConfig:
+    """What to train, on what, and how. Fields are the flags of the command line.
+
+    A field whose `Meaning` is not the usual one says so where it is declared.
+
+    Attributes whose meaning needs more than their flag's help text:
+        experiment: Name of the run, and of its default output directory.
+        block, dynamics: Keys of `BLOCKS` and of `DYNAMICS`.
+        backbone, weights, image_size: `None` stands for the default, and with
+            `init_from` for what the earlier run has.
+    """
+
+    experiment: str
+    block: str
+    dataset: str = "cifar10"
+    data_dir: str | None = declared(None, matters=False)
+    data_note: str | None = declared(None, matters=False)
+    backbone: str | None = declared(None, resolved=True, cold_start=DEFAULT_BACKBONE)
+    weights: str | None = declared(None, resolved=True, cold_start=DEFAULT_WEIGHTS)
+    image_size: int | None = declared(None, resolved=True)
+    epochs: int = 200
+    batch_size: int = 128
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    lr_schedule: str = "constant"
+    seed: int = declared(0, varies=True)
+    train_examples: int | None = None
+    validation_fraction: float = 0.1
+    augment: bool = False
+    freeze_backbone: bool = False
+    dynamics: str = "dense"
+    hidden_units: int = 128
+    method: str = "dopri5"
+    gradient: str = "backprop"
+    num_steps: int = 4
+    rtol: float = 1e-5
+    atol: float = 1e-5
+    init_from: str | None = declared(None, varies=True)
+    strategy: str = declared("auto", varies=True)
+    mixed_precision: str = "none"
+    output_dir: str | None = declared(None, matters=False)
+    overwrite: bool = declared(False, matters=False)
+
+    def __post_init__(self):
+        self._check_choices()
+        self._check_numbers()
+
+    def _check_choices(self):
+        for name, choices in (
+            ("block", BLOCKS),
+            ("dynamics", DYNAMICS),
+            ("optimizer", OPTIMIZERS),
+            ("lr_schedule", LR_SCHEDULES),
+            ("method", method_names()),
+            ("gradient", methods.GRADIENTS),
+            ("strategy", STRATEGIES),
+            ("mixed_precision", MIXED_PRECISION),
+        ):
+            value = getattr(self, name)
+            if value not in choices:
+                raise UserError(
+                    f"{name} is {value!r}: choose one of {', '.join(choices)}."
+                )
+
+    def _check_numbers(self):
+        for name in ("epochs", "batch_size", "hidden_units", "num_steps"):
+            value = getattr(self, name)
+            if value < 1:
+                raise UserError(f"{name} is {value}: pass a positive integer.")
+        for name in ("image_size", "train_examples"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"{name} is {value}: pass a positive integer.")
+        for name in ("learning_rate", "rtol", "atol"):
+            value = getattr(self, name)
+            if not 0 < value < float("inf"):
+                raise UserError(f"{name} is {value}: pass a positive number.")
+        if not 0 < self.validation_fraction < 1:
+            raise UserError(
+                f"validation_fraction is {self.validation_fraction}: pass a number "
+                "between 0 and 1, such as 0.1."
+            )
+
+    @property
+    def run_directory(self) -> str:
+        """Where the run goes: `output_dir`, or a place of its own under results/runs."""
+        return self.output_dir or f"results/runs/{self.dataset}/{self.experiment}"
+
+    @property
+    def dtype_policy(self) -> str:
+        """The name of Keras's policy for `mixed_precision`."""
+        return "float32" if self.mixed_precision == "none" else self.mixed_precision
+
+    @classmethod
+    def from_record(cls, record: dict) -> "ExperimentConfig":
+        """Returns the config of a run that was recorded by this version or an earlier.
+
+        Args:
+            record: The entry `experiment` of `config.json`. A field that it lacks gets
+                what that run had in effect.
+
+        Raises:
+            UserError: A field that is not known here or cannot be left out, or a value
+                that no experiment can have.
+        """
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        for name in record:
+            if name not in fields:
+                raise UserError(
+                    f"the experiment has a field {name!r}, which this version of "
+                    "node-transfer does not know: use the version that made the run, or "
+                    "a newer one."
+                )
+        values = {}
+        for name, field in fields.items():
+            before = meaning(field).before
+            if name in record:
+                values[name] = record[name]
+            elif before is not THE_DEFAULT:
+                values[name] = before
+            elif field.default is dataclasses.MISSING:
+                raise UserError(
+                    f"the experiment has no field {name!r}: the file was changed, so run "
+                    "the experiment again."
+                )
+        try:
+            return cls(**values)
+        except TypeError as error:  # a number is compared with what is none
+            raise UserError(
+                f"the experiment has a value of the wrong type ({error}): the file was "
+                "changed, so run the experiment again."
+            ) from error
+
+    def with_default_network(self) -> "ExperimentConfig":
+        """Fills in what a cold start has where it is not given: backbone and weights."""
+        defaults = {
+            field.name: meaning(field).cold_start
+            for field in dataclasses.fields(self)
+            if meaning(field).resolved and getattr(self, field.name) is None
+        }
+        return dataclasses.replace(self, **defaults)
+
+    def with_network_of(self, earlier: "ExperimentConfig") -> "ExperimentConfig":
+        """Fills in backbone and image size from the run that this one starts from.
+
+        The weights stay `None`: they are those of the run.
+
+        Raises:
+            UserError: One of them is given, and differs.
+        """
+        found = {}
+        for field in dataclasses.fields(self):
+            name, wanted = field.name, getattr(self, field.name)
+            if not meaning(field).resolved or name == "weights":
+                continue
+            found[name] = getattr(earlier, name)
+            if wanted is not None and wanted != found[name]:
+                raise UserError(
+                    f"{name} is {wanted!r}, but the run {self.init_from!r} has "
+                    f"{found[name]!r}: leave {name}= out."
+                )
+        return dataclasses.replace(self, **found)
+
+    def differing_field(self, earlier: "ExperimentConfig") -> str | None:
+        """Returns the first field in which another experiment would be computed.
+
+        What is not resolved yet agrees with all that it may become, and a path with
+        every way of writing it.
+
+        Args:
+            earlier: The experiment of a run that has begun.
+
+        Returns:
+            The name, or `None` where the run is one of this experiment.
+        """
+        for field in dataclasses.fields(self):
+            wanted, other = getattr(self, field.name), getattr(earlier, field.name)
+            if field.name == "init_from" and wanted and other:
+                wanted, other = os.path.realpath(wanted), os.path.realpath(other)
+            unresolved = meaning(field).resolved and wanted is None
+            if meaning(field).matters and not unresolved and wanted != other:
+                return field.name
+        return None
+
+    def field_unlike(self, other: "ExperimentConfig") -> str | None:
+        """Returns the first field in which two runs are not runs of one model.
+
+        Returns:
+            The name, or `None` where the runs may be averaged.
+        """
+        for field in dataclasses.fields(self):
+            shared = meaning(field).matters and not meaning(field).varies
+            if shared and getattr(self, field.name) != getattr(other, field.name):
+                return field.name
+        return None
+
+
+# The paper's settings (section III, tables II and III), and for the adjoint run the
+# published defaults of odenet_mnist, which "the default parameters of Chen et al." are.
+BASELINE = ExperimentConfig(experiment="baseline", block="none", epochs=200)
+NODE_RK = ExperimentConfig(
+    experiment="node_rk", block="ode", epochs=100, gradient="backprop"
+)
+NODE_ADJOINT = ExperimentConfig(
+    experiment="node_adjoint",
+    block="ode",
+    epochs=160,
+    gradient="adjoint",
+    rtol=1e-3,
+    atol=1e-3,
+    optimizer="sgd",
+    learning_rate=0.1,
+    lr_schedule="odenet_mnist",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class NamedExperiment:
+    """An experiment that the command line offers by its name.
+
+    Attributes:
+        config: Its fields are the defaults of the flags.
+        summary: What it trains, in a few words.
+    """
+
+    config: ExperimentConfig
+    summary: str
+
+
+EXPERIMENTS = {
+    named.config.experiment: named
+    for named in (
+        NamedExperiment(
+            BASELINE, "the paper's baseline, EfficientNetB0 and a final layer"
+        ),
+        NamedExperiment(
+            NODE_RK, "the paper's NODE-RK, with a gradient through the solver's steps"
+        ),
+        NamedExperiment(
+            NODE_ADJOINT, "the paper's NODE-adjoint, with the adjoint sensitivity method"
+        ),
+    )
+}

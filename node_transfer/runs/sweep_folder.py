@@ -1,0 +1,87 @@
+"""The folder of a sweep: `sweep.json`, and the runs in `seed-S/MODEL`.
+
+Imports no TensorFlow.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from node_transfer.errors import UserError
+from node_transfer.runs import files
+from node_transfer.runs.directory import RunDirectory
+
+RECORD = "sweep.json"  # what the sweep was asked for, and which runs failed
+_SEED = "seed-"
+
+
+def run_name(seed: int, model: str) -> str:
+    """Returns the path of a run from the sweep's folder on."""
+    return f"{_SEED}{seed}/{model}"
+
+
+class SweepFolder:
+    """A folder with the runs of a sweep and its record.
+
+    Attributes:
+        path: The folder.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    def run(self, seed: int, model: str) -> RunDirectory:
+        """Returns the directory of one run, whether it is there or not."""
+        return RunDirectory(self.path / run_name(seed, model))
+
+    def runs(self) -> Iterator[tuple[int, str, RunDirectory]]:
+        """Yields seed, model and directory of every run that has begun, by name."""
+        for path in sorted(self.path.glob(f"{_SEED}*/*")):
+            run, seed = RunDirectory(path), path.parent.name.removeprefix(_SEED)
+            if seed.isdigit() and run.begun:
+                yield int(seed), path.name, run
+
+    def read_record(self) -> dict:
+        """Returns `sweep.json`; without any runs where there is none.
+
+        Returns:
+            `preset`, `note` (or `None`), `commands`, each that a sweep was started with,
+            and `runs`, a list of `{"model", "seed", "command"}`, with `"failed"`, the
+            reason, for a run that failed.
+        """
+        try:
+            record = files.read_json(self.path / RECORD)
+        except (FileNotFoundError, UserError):
+            record = {}  # the runs tell all else
+        runs = record.get("runs")
+        return {**record, "runs": runs if isinstance(runs, list) else []}
+
+    def update_record(
+        self, preset: str, note: str | None, command: str, runs: list[dict]
+    ) -> None:
+        """Writes `sweep.json`; what an earlier sweep made in the folder stays in it.
+
+        Args:
+            preset: The preset of the sweep.
+            note: A sentence for the report; `None` keeps that of an earlier sweep.
+            command: What the sweep was started with.
+            runs: The sweep's own entries; see `read_record`.
+
+        Raises:
+            UserError: The file cannot be written.
+        """
+        earlier = self.read_record()
+        entries = {(run["model"], run["seed"]): run for run in [*earlier["runs"], *runs]}
+        commands = [c for c in earlier.get("commands", []) if c != command]
+        content = {
+            "preset": preset,
+            "note": earlier.get("note") if note is None else note,
+            "commands": [*commands, command],
+            "runs": list(entries.values()),
+        }
+        try:
+            files.write_json(self.path / RECORD, content)
+        except OSError as error:
+            raise UserError(
+                f"The folder {str(self.path)!r} cannot be written ({error.strerror}): "
+                "pass output_dir= with another folder."
+            ) from error

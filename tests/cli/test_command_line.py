@@ -1,0 +1,52 @@
+"""What the command line makes of the library's sentences."""
+
+import pytest
+from absl import flags
+
+from node_transfer.cli.command_line import with_dashes
+
+
+@pytest.fixture
+def own():
+    values = flags.FlagValues()
+    for name in ("image_size", "weights", "output_dir", "data_dir", "epochs"):
+        flags.DEFINE_string(name, None, "", flag_values=values)
+    for name in ("overwrite", "augment"):
+        flags.DEFINE_bool(name, False, "", flag_values=values)
+    return {name: values[name] for name in values}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "told"),
+    [
+        ("pass image_size=32 or larger.", "pass --image_size=32 or larger."),
+        ("pass image_size=32.", "pass --image_size=32."),
+        ("leave image_size= out.", "leave --image_size out."),
+        ("pass another data_dir=.", "pass another --data_dir."),
+        ("pass `weights=`, or not", "pass `--weights`, or not"),
+        ("weights='none' or weights=PATH", "--weights='none' or --weights=PATH"),
+        ("overwrite=True starts anew", "--overwrite starts anew"),
+        ("pass augment=False.", "pass --noaugment."),
+        ("weights=True", "--weights=True"),  # no flag that is on or off
+        ("epochs is 0: pass a positive integer", "epochs is 0: pass a positive integer"),
+        ("the layer's units=3, t=0.5", "the layer's units=3, t=0.5"),
+        ("pass --weights=PATH", "pass --weights=PATH"),
+        ("max_epochs=3", "max_epochs=3"),
+    ],
+)
+def test_arguments_that_are_flags_get_dashes(sentence, told, own):
+    assert with_dashes(sentence, own) == told
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["epochs=3/run", "a 'quoted' epochs=3", 'a "quoted" epochs=3', "both '\" epochs=3"],
+)
+def test_a_value_is_told_as_it_was_given(value, own):
+    sentence = f"The user's folder {value!r} is a file: pass output_dir=x."
+    assert with_dashes(sentence, own) == sentence.replace("output_dir", "--output_dir")
+
+
+def test_a_path_without_quotes_is_left_alone(own):
+    sentence = "(log: results/epochs=3/seed-0.epochs=2.log)"
+    assert with_dashes(sentence, own) == sentence

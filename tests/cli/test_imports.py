@@ -1,0 +1,34 @@
+"""What is imported, and what is not, before it is needed."""
+
+import subprocess
+import sys
+
+
+def test_analysis_and_flags_do_not_import_tensorflow():
+    code = (
+        "import sys, node_transfer, node_transfer.analysis.report, "
+        "node_transfer.reproduction.sweep, node_transfer.cli.train, "
+        "node_transfer.cli.reproduce, node_transfer.cli.main; "
+        "print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert output.strip() == "[]"
+
+
+def test_the_layer_needs_none_of_the_extras():
+    """`requests` and `absl` are not blocked: TensorFlow itself needs them."""
+    extras = (
+        "matplotlib", "sklearn", "tensorflow_datasets", "tabulate", "jinja2", "scipy",
+        "tqdm", "filelock", "tensorboard", "importlib_resources",
+    )  # fmt: skip
+    code = (
+        f"import sys; sys.modules |= dict.fromkeys({extras!r})\n"
+        "import node_transfer as nt, tensorflow as tf\n"
+        "layer = nt.ODELayer(nt.DenseDynamics(4))\n"
+        "print(layer(tf.ones((2, 3))).shape)\n"
+        "print(nt.odeint(lambda t, y: -y, tf.ones(1), [0.0, 1.0]).shape)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "(2, 3)\n(2, 1)\n", done.stderr

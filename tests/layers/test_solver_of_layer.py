@@ -1,0 +1,169 @@
+"""The layer's solver: given, saved, and changed."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from node_transfer import DenseDynamics, ODELayer, SolverOptions
+from node_transfer.ode.tableaus import TABLEAUS
+from tests.ode.outside import FEHLBERG45, KUTTA3
+
+X = np.random.default_rng(0).normal(size=(16, 6)).astype("float32")
+
+
+def layer_of(**kwargs):
+    keras.utils.set_random_seed(0)
+    layer = ODELayer(DenseDynamics(5), **kwargs)
+    layer.build(X.shape)
+    return layer
+
+
+def nfe_of(layer):
+    layer.nfe_forward.reset_state()
+    layer(X)
+    return float(layer.nfe_forward.result())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rtol": 1e-2, "atol": 1e-2},
+        {"method": "tsit5"},
+        {"method": "rk4", "options": {"num_steps": 3}},
+        {"method": FEHLBERG45},
+        {"method": "dopri5_tfp"},
+    ],
+)
+def test_changed_layer_is_as_one_made_so(changes):
+    layer = layer_of()
+    layer.set_solver(**changes)
+    made = layer_of(**changes)
+    assert np.array_equal(layer(X), made(X))
+    kept = ("rtol", "atol", "method", "gradient", "options")
+    configs = [{k: x.get_config()[k] for k in kept} for x in (layer, made)]
+    assert configs[0] == configs[1]
+
+
+def test_gradient_method_is_changed():
+    layer = layer_of(gradient="adjoint")
+    layer.set_solver(gradient="backprop")
+    assert layer.gradient == "backprop"
+    assert layer.method == "dopri5"
+
+
+def test_change_forgets_the_step_remembered():
+    layer = layer_of()
+    layer(X, training=True)
+    assert float(layer.first_step[0]) > 0
+    layer.set_solver(rtol=1e-7)
+    assert np.array_equal(layer.first_step, [0.0, 0.0])
+
+
+def test_layer_that_is_not_built_can_be_changed():
+    layer = ODELayer(DenseDynamics(5))
+    layer.set_solver(atol=1e-3)
+    assert layer.atol == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"rtol": -1.0}, "rtol is -1.0"),
+        ({"rtol": 0, "atol": 0}, "both 0"),
+        ({"method": "rk5"}, "Unknown method 'rk5'"),
+        ({"method": "rk4"}, "num_steps is None"),
+        ({"method": "bdf"}, "adjoint gradient only"),
+        ({"gradient": "none"}, "Unknown gradient 'none'"),
+        ({"options": {"on_backward": print}}, "no option on_backward"),
+    ],
+)
+def test_impossible_change_is_refused_and_changes_nothing(changes, complaint):
+    layer = layer_of()
+    before = layer(X, training=True).numpy(), layer.get_config(), layer.first_step.numpy()
+    with pytest.raises(ValueError, match=complaint):
+        layer.set_solver(**{"atol": 1e-2, **changes})
+    assert layer.get_config() == before[1]
+    assert np.array_equal(layer.first_step, before[2])
+
+
+def test_change_of_method_leaves_the_options_that_it_can():
+    layer = layer_of(method="rk4", options={"num_steps": 4, "on_failure": "nan"})
+    layer.set_solver(method="heun")
+    assert layer.options == SolverOptions(num_steps=4, on_failure="nan")
+    layer.set_solver(method="dopri5")
+    assert layer.options == SolverOptions(on_failure="nan")
+
+
+def test_compiled_model_changes_when_it_is_compiled_again():
+    layer = layer_of()
+    model = keras.Sequential([keras.Input([6]), layer])
+    model.compile()
+    before = model.predict(X, verbose=0)
+    layer.set_solver(method="euler", options={"num_steps": 1})
+    assert np.array_equal(model.predict(X, verbose=0), before)
+    model.compile()
+    expected = X + layer.dynamics(tf.constant(0.0), X)
+    assert np.allclose(model.predict(X, verbose=0), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["rtol", "atol", "method", "gradient", "options"])
+def test_setting_is_not_assigned_past_the_checks(name):
+    with pytest.raises(AttributeError):
+        setattr(layer_of(), name, None)
+
+
+def test_options_given_either_way_are_the_same_and_saved_as_a_dictionary():
+    options = SolverOptions(max_num_steps=50, adjoint_rtol=1e-3)
+    layers = [layer_of(options=x) for x in (options, dataclasses.asdict(options))]
+    for layer in layers:
+        config = json.loads(json.dumps(layer.get_config()["options"]))
+        assert config == {"max_num_steps": 50, "adjoint_rtol": 1e-3}
+    assert layers[0].options == layers[1].options == options
+
+
+def test_first_step_given_goes_before_the_one_remembered():
+    layer = layer_of(options={"first_step": 0.01}, method="bosh3", rtol=1e-3, atol=1e-3)
+    first = nfe_of(layer)
+    layer(X, training=True)
+    assert nfe_of(layer) == first
+    layer.set_solver(options={})
+    layer(X, training=True)
+    assert nfe_of(layer) < first
+
+
+@pytest.mark.parametrize(
+    "tableau", [FEHLBERG45, dataclasses.replace(TABLEAUS["bosh3"], name="mine")]
+)
+def test_model_with_a_tableau_of_its_own_reloads_bit_for_bit(tableau, tmp_path):
+    model = keras.Sequential([keras.Input([6]), layer_of(method=tableau)])
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert again.layers[0].method == tableau
+    assert np.array_equal(model.predict(X, verbose=0), again.predict(X, verbose=0))
+
+
+def test_fixed_grid_tableau_counts_its_stages():
+    assert nfe_of(layer_of(method=KUTTA3, options={"num_steps": 5})) == 3 * 5
+
+
+@pytest.mark.parametrize(
+    ("method", "options"), [("dopri5", None), ("rk4", {"num_steps": 4})]
+)
+def test_config_of_the_first_version_loads(method, options):
+    config = {
+        "name": "ode", "trainable": True, "dtype": "float32", "t0": 0.0, "t1": 1.0,
+        "dynamics": keras.saving.serialize_keras_object(DenseDynamics(5)),
+        "rtol": 1e-5, "atol": 1e-4, "method": method, "gradient": "adjoint",
+        "options": options, "remember_step": True, "nfe_prefix": "",
+    }  # fmt: skip
+    layer = ODELayer.from_config(config)
+    assert (layer.method, layer.atol, layer.gradient) == (method, 1e-4, "adjoint")
+    assert layer.get_config()["options"] == options
+    assert "dynamics" in config
+    layer.build(X.shape)
+    names = [v.name for v in layer.non_trainable_variables]
+    assert names[:2] == ["first_step", "adjoint_first_step"]
