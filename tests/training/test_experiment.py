@@ -1,4 +1,4 @@
-"""Whole experiments in one process: digits, a real EfficientNetB0, real files."""
+"""Whole experiments in one process: digits, a short EfficientNetB0, real files."""
 
 import dataclasses
 import json
@@ -196,16 +196,20 @@ def test_batch_larger_than_the_data_is_refused(tmp_path):
 
 
 def test_killed_run_goes_on_to_the_same_numbers(tmp_path, capsys):
-    """SIGKILL after the first epoch, the same command again: as if never killed."""
-    changes = {"epochs": 2, "train_examples": 128, "augment": True}
+    """SIGKILL after a first epoch, the same command again: as if never killed."""
+    changes = {"epochs": 4, "train_examples": 128, "augment": True}
     whole = run_experiment(quick(BASELINE, tmp_path / "whole", **changes), verbose=0)
     killed = RunDirectory(tmp_path / "killed")
     flags = [
-        "--dataset=digits", "--weights=none", "--epochs=2", "--train_examples=128",
+        "--dataset=digits", "--weights=none", "--epochs=4", "--train_examples=128",
         "--batch_size=32", "--augment", f"--output_dir={killed.path}",
     ]  # fmt: skip
+    start = (
+        "from tests.training.conftest import shorten_b0; shorten_b0()\n"
+        "from node_transfer.cli.main import main; main()"
+    )
     process = subprocess.Popen(
-        [sys.executable, "experiments/run_baseline.py", *flags],
+        [sys.executable, "-c", start, "train", "baseline", *flags],
         cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     while killed.last_checkpoint()[0] == 0 and process.poll() is None:
@@ -213,9 +217,11 @@ def test_killed_run_goes_on_to_the_same_numbers(tmp_path, capsys):
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not killed.finished
+    done, _ = killed.last_checkpoint()
+    assert 1 <= done < 4
 
     run_experiment(quick(BASELINE, killed.path, **changes), verbose=0)
-    assert "Going on after epoch 1" in capsys.readouterr().out
+    assert f"Going on after epoch {done}" in capsys.readouterr().out
     rows = zip(whole.read_history(), killed.read_history(), strict=True)
     for row, row_again in rows:
         del row["seconds"], row_again["seconds"]
@@ -226,12 +232,14 @@ def test_killed_run_goes_on_to_the_same_numbers(tmp_path, capsys):
     assert record["start"] == again["start"]
     assert record["weights"]["initial_sha256"] == again["weights"]["initial_sha256"]
     (continued,) = again["continued"]
-    assert continued["after_epoch"] == 1
+    assert continued["after_epoch"] == done
     assert continued["project"] == record["project"]
 
 
 @pytest.mark.slow
-def test_b0_trains_on_cifar10_and_reloads_to_identical_predictions(cifar10_dir, tmp_path):
+def test_b0_trains_on_cifar10_and_reloads_to_identical_predictions(
+    whole_b0, cifar10_dir, tmp_path
+):
     from node_transfer.data.loading import load_data
     from node_transfer.data.pipelines import training_batches
     from node_transfer.models.saving import save_model
