@@ -188,11 +188,22 @@ def test_init_from_that_does_not_fit_is_one_sentence(baseline_run, tmp_path):
         assert not (tmp_path / "rk").exists()
 
 
-def test_batch_larger_than_the_data_is_refused(tmp_path):
-    config = quick(BASELINE, tmp_path / "run", batch_size=256, train_examples=100)
-    with pytest.raises(UserError, match="batch_size is 256 and there are 100.*=100 or"):
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        (
+            {"batch_size": 256, "train_examples": 100},
+            "batch_size is 256 and there are 100.*=100 or",
+        ),
+        ({"dataset": "cifar11"}, "Unknown dataset 'cifar11'"),
+        ({"weights": "no/such.h5"}, "no weights file 'no/such.h5'"),
+    ],
+)
+def test_request_that_cannot_be_met_leaves_nothing(changes, complaint, tmp_path):
+    config = quick(BASELINE, tmp_path / "run", **changes)
+    with pytest.raises(UserError, match=complaint):
         run_experiment(config, verbose=0)
-    assert not (tmp_path / "run").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_killed_run_goes_on_to_the_same_numbers(tmp_path, capsys):
