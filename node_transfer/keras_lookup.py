@@ -67,7 +67,8 @@ def _offer(keras) -> None:
 
 def install() -> None:
     """Offers the classes to Keras, now or when it is imported."""
-    if "keras" in sys.modules:
-        _offer(sys.modules["keras"])
-    else:
+    keras = sys.modules.get("keras")
+    if keras is None:
         sys.meta_path.insert(0, _AfterKeras())
+    else:
+        _offer(keras)

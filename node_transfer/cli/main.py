@@ -8,7 +8,8 @@ from typing import NoReturn
 from node_transfer.cli import command_line
 from node_transfer.cli.command_line import Command
 
-# The first word to the module whose `COMMAND` it is, or whose commands by the next word.
+# The first word to the module whose `COMMAND` it is: a command, or a function that gives
+# commands by the next word.
 COMMANDS = {
     "train": "node_transfer.cli.train",
     "evaluate": "node_transfer.cli.evaluate",
@@ -38,7 +39,10 @@ def main(*words: str) -> None:
 
 
 def _load(entry: str | Command) -> Command | dict[str, Command]:
-    return importlib.import_module(entry).COMMAND if isinstance(entry, str) else entry
+    if not isinstance(entry, str):
+        return entry
+    found = importlib.import_module(entry).COMMAND
+    return found() if callable(found) else found
 
 
 def _usage(said: list[str], choices: dict) -> str:

@@ -41,12 +41,19 @@ def print_run(run: RunDirectory) -> None:
     )
 
 
-COMMAND = {
-    name: Command(
-        help=HELP.format(summary=experiment.summary),
-        define_flags=functools.partial(flags.define_experiment_flags, experiment.config),
-        run=functools.partial(train, experiment.config),
-        extra="train",
-    )
-    for name, experiment in EXPERIMENTS.items()
-}
+def commands() -> dict[str, Command]:
+    """Returns a command for each experiment that the table has by now."""
+    return {
+        name: Command(
+            help=HELP.format(summary=experiment.summary),
+            define_flags=functools.partial(
+                flags.define_experiment_flags, experiment.config
+            ),
+            run=functools.partial(train, experiment.config),
+            extra="train",
+        )
+        for name, experiment in EXPERIMENTS.items()
+    }
+
+
+COMMAND = commands

@@ -11,10 +11,14 @@ defined or a config is made:
 
 import dataclasses
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from node_transfer.errors import UserError
 from node_transfer.ode.tableaus import TABLEAUS
 from node_transfer.registry import locate
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +130,7 @@ BLOCKS = {
 }
 
 
-def find(table: dict, kind: str, name: str):
+def find(table: dict, kind: str, name: str) -> BlockSpec | DynamicsSpec:
     """Returns a row; raises `UserError` where the table has none of the name."""
     if name not in table:
         raise UserError(
@@ -144,7 +148,7 @@ def block_input_of(block: str, dynamics: str) -> str:
     return spec.block_input
 
 
-def make_block(config):
+def make_block(config) -> "keras.layers.Layer | None":
     """Makes the block that a config asks for.
 
     Args:

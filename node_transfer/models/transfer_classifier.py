@@ -28,7 +28,7 @@ class TransferClassifier(tf.keras.Model):
         block_input: `"pooled"`: the block works on the averaged features, shape
             `(batch, channels)`; `"feature_map"`: on the map before averaging, shape
             `(batch, height, width, channels)`.
-        name, trainable, dtype: As for every Keras model.
+        name, trainable, dtype: As for every Keras layer.
 
     Call arguments:
         inputs: Images, shape `(batch, height, width, 3)`, pixels as the backbone takes
@@ -53,13 +53,13 @@ class TransferClassifier(tf.keras.Model):
 
     def __init__(
         self,
-        backbone,
-        num_classes,
-        block=None,
-        block_input="pooled",
+        backbone: keras.Model,
+        num_classes: int,
+        block: keras.layers.Layer | None = None,
+        block_input: str = "pooled",
         *,
-        name=None,
-        trainable=True,
+        name: str | None = None,
+        trainable: bool = True,
         dtype=None,
     ):
         if block_input not in BLOCK_INPUTS:

@@ -95,7 +95,9 @@ class DormandPrince(tfp.math.ode.DormandPrince):
             )
         common = self._prepare_common_params(initial_state, initial_time)
         structure, dtype = common.initial_state, common.real_dtype
-        times = tf.concat([[common.initial_time], tf.cast(solution_times, dtype)], axis=0)
+        # With the hint, numbers in a list keep all their digits in float64.
+        later = tf.cast(tf.convert_to_tensor(solution_times, dtype_hint=dtype), dtype)
+        times = tf.concat([[common.initial_time], later], axis=0)
 
         def func(t, y, quadrature):
             del quadrature

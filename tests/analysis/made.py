@@ -4,6 +4,10 @@ import csv
 import json
 from pathlib import Path
 
+from tests.conftest import PROJECT
+
+COLD = {"node_rk_cold": lambda s: [0.5, 0.6, 0.7], "residual": lambda s: [0.8] * 5}
+COMMITTED = PROJECT / "results" / "cifar10-cpu"
 VERSIONS = {"python": "3.11.7", "tensorflow": "2.21.0"}
 
 

@@ -23,13 +23,9 @@ from node_transfer.training.experiment import run_experiment
 from node_transfer.training.saved_model import evaluate_saved
 from tests.conftest import PROJECT
 from tests.own_process import in_own_process
+from tests.training.made import quick
 
 B3 = "EfficientNetB3"
-QUICK = {"dataset": "digits", "weights": "none", "batch_size": 32}
-
-
-def quick(config, path, **changes):
-    return dataclasses.replace(config, **{**QUICK, "output_dir": str(path), **changes})
 
 
 @pytest.fixture(scope="module")
@@ -304,35 +300,3 @@ def test_mirrored_strategy_trains_a_whole_experiment(tmp_path):
     run = RunDirectory(tmp_path / "run")
     assert run.read_config()["device"]["replicas"] == 2
     assert evaluate_saved(str(run.path))["loss"] == run.read_metrics()["test"]["loss"]
-
-
-def test_mixed_precision_is_a_policy_of_the_backbone_alone(tmp_path):
-    from node_transfer.training.build import build_model
-
-    config = quick(
-        NODE_RK,
-        tmp_path / "run",
-        backbone="EfficientNetB0",
-        mixed_precision="mixed_bfloat16",
-    )
-    keras.config.set_dtype_policy(config.dtype_policy)
-    model, _ = build_model(config, 32, 10)
-    assert model.backbone.layers[-1].compute_dtype == "bfloat16"
-    assert model.block.dynamics.compute_dtype == "float32"
-    assert isinstance(model.head, keras.layers.Dense)
-    assert model.head.compute_dtype == "float32"
-
-
-def test_models_of_one_seed_start_from_the_same_final_layer(tmp_path):
-    from node_transfer.training.build import build_model
-
-    kernels = []
-    for config, seed in ((BASELINE, 1), (NODE_RK, 1), (BASELINE, 2)):
-        config = quick(
-            config, tmp_path / "run", seed=seed, backbone="EfficientNetB0", image_size=32
-        )
-        keras.utils.set_random_seed(seed)
-        model, _ = build_model(config, 32, 10)
-        kernels.append(model.head.kernel.numpy())
-    assert np.array_equal(kernels[0], kernels[1])
-    assert not np.array_equal(kernels[0], kernels[2])
