@@ -25,7 +25,7 @@ quickstart: $(STAMP)
 	  --runs=$(QUICK)/seed-0/baseline,$(QUICK)/seed-0/node_rk,$(QUICK)/seed-0/node_adjoint
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow

@@ -14,6 +14,26 @@ PROJECT = Path(__file__).resolve().parent.parent
 SHARED = PROJECT.parent / "shared"
 
 
+# Files that take a minute or more of one core: a worker begins with each of them, so that
+# none is left to be run alone at the end.
+LONG = (
+    "training/test_experiment.py",
+    "layers/test_ode_layer.py",
+    "models/",
+    "experiments/",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Puts the long files first; `make test` keeps this order."""
+
+    def place(item):
+        path = item.path.as_posix()
+        return next((i for i, part in enumerate(LONG) if part in path), len(LONG))
+
+    items.sort(key=place)
+
+
 @pytest.fixture(autouse=True)
 def _fresh_keras():
     keras.utils.set_random_seed(0)

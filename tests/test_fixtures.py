@@ -8,11 +8,11 @@ from pathlib import Path
 
 import keras
 import pytest
-from node_transfer.training.config import ExperimentConfig
 
 from node_transfer import load_model
 from node_transfer.analysis.runs import read_run
 from node_transfer.models.pretrained import WeightsSource
+from node_transfer.runs.config import ExperimentConfig
 from node_transfer.training import build
 from node_transfer.training.experiment import run_experiment
 from node_transfer.training.saved_model import evaluate_saved

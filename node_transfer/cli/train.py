@@ -16,9 +16,11 @@ after its last whole epoch when the same command is given again.
 
 def train(defaults: ExperimentConfig) -> None:
     """Trains the experiment that the flags describe, and prints what came of it."""
+    # Before TensorFlow, which takes seconds, so that a wrong flag is told at once.
+    config = flags.config_from_flags(defaults)
     from node_transfer.training.experiment import run_experiment
 
-    print_run(run_experiment(flags.config_from_flags(defaults)))
+    print_run(run_experiment(config))
 
 
 def print_run(run: RunDirectory) -> None:

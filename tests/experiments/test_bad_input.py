@@ -50,9 +50,6 @@ def test_wrong_flag_is_one_sentence_and_a_non_zero_exit(script, flags, named, tm
 
 
 BAD_RUNS = [
-    ("run_baseline.py", ["--dataset=cifar11"], "'cifar11'"),
-    ("run_baseline.py", ["--dataset=digits", "--weights=no/such.h5"], "no/such.h5"),
-    ("run_node_rk.py", ["--dataset=digits", "--init_from=no/such/run"], "no/such/run"),
     ("evaluate.py", ["--model=no/such/run"], "no/such/run"),
     (
         "run_baseline.py",

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from node_transfer.training.config import BASELINE, NODE_ADJOINT, NODE_RK
 
 from node_transfer import (
     DenseDynamics,
@@ -22,6 +21,7 @@ from node_transfer.errors import UserError
 from node_transfer.models import blocks, saving
 from node_transfer.models.blocks import BLOCKS, DYNAMICS, BlockSpec, DynamicsSpec
 from node_transfer.registry import locate
+from node_transfer.runs.config import BASELINE, NODE_ADJOINT, NODE_RK
 from tests.models.test_transfer_classifier import IMAGES, small_backbone
 
 
@@ -103,9 +103,9 @@ def test_ode_block_is_solved_as_the_config_says():
     assert (block.rtol, block.atol, block.method, block.gradient) == (
         1e-3, 1e-3, "dopri5", "adjoint",
     )  # fmt: skip
-    assert block.options is None
+    assert block.options.given() == {}
     euler = dataclasses.replace(NODE_RK, method="euler", num_steps=1)
-    assert blocks.make_block(euler).options == {"num_steps": 1}
+    assert blocks.make_block(euler).options.given() == {"num_steps": 1}
 
 
 def test_each_dynamics_works_on_what_its_row_says():
@@ -172,8 +172,8 @@ ROWS_BECOME_FLAGS = """
 from absl import flags as absl_flags
 from node_transfer.models.backbones import BACKBONES, BackboneSpec
 from node_transfer.models.blocks import BLOCKS, DYNAMICS, BlockSpec, DynamicsSpec
-from node_transfer.training import flags
-from node_transfer.training.config import NODE_RK
+from node_transfer.cli import flags
+from node_transfer.runs.config import NODE_RK
 
 BACKBONES["Tiny"] = BackboneSpec("Tiny", "elsewhere:Tiny", "tiny", 32)
 BLOCKS["scale"] = BlockSpec("scale", "elsewhere:Scale")

@@ -1,8 +1,12 @@
 """From a config to a model."""
 
+import dataclasses
+
 import keras
 import numpy as np
+import pytest
 
+from node_transfer import load_model
 from node_transfer.runs.config import BASELINE, NODE_RK
 from tests.training.made import quick
 
@@ -37,3 +41,26 @@ def test_models_of_one_seed_start_from_the_same_final_layer(tmp_path):
         kernels.append(model.head.kernel.numpy())
     assert np.array_equal(kernels[0], kernels[1])
     assert not np.array_equal(kernels[0], kernels[2])
+
+
+@pytest.mark.slow
+def test_b0_trains_on_cifar10_and_reloads_to_identical_predictions(
+    whole_b0, cifar10_dir, tmp_path
+):
+    from node_transfer.data.loading import load_data
+    from node_transfer.data.pipelines import training_batches
+    from node_transfer.models.saving import save_model
+    from node_transfer.training.build import build_model, resolve_backbone
+    from node_transfer.training.evaluation import loss
+
+    data = load_data("cifar10", data_dir=cifar10_dir, train_examples=5000)
+    config = resolve_backbone(dataclasses.replace(BASELINE, weights="none"))
+    model, _ = build_model(config, 32, 10)
+    model.compile("adam", loss(), metrics=["accuracy"])
+    history = model.fit(training_batches(data, 128, 0, 0, 1), verbose=0).history
+    assert history["accuracy"][0] > 0.11  # of ten classes, after 40 steps
+    images = np.stack([x for x, _ in data.splits["test"].take(256)]).astype("float32")
+    before = model.predict(images, verbose=0)
+    save_model(model, tmp_path / "model.keras")
+    after = load_model(tmp_path / "model.keras").predict(images, verbose=0)
+    assert np.array_equal(before, after)
