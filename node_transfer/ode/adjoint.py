@@ -50,7 +50,7 @@ def gradient(
         return [*evaluation.value, *(-x for x in a_bar)], [-x for x in source_bars]
 
     largest = [tf.reduce_max(tf.abs(bar)) for bar in output_bars]
-    scale = tf.reduce_max(tf.stack(largest))
+    scale = tf.maximum(tf.reduce_max(tf.stack(largest)), 0.0)  # of no elements: -inf
     # Mixed precision probes for the largest loss scale with cotangents that overflow,
     # and skips the step where the gradient is not finite: give it NaN, and solve nothing.
     finite = tf.math.is_finite(scale)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from node_transfer.ode.stepping import Solution
+from node_transfer.ode.solution import Solution
 
 
 class SolvedProblem(NamedTuple):
@@ -32,7 +32,7 @@ class Gradient(NamedTuple):
         source_bars: For the tensors and variables of `vjp.Sources`, in that order.
         time_bars: For the times, 1-D; `None` unless the sources ask for it.
         nfe: Evaluations of f, each with its vector-Jacobian product.
-        suited_step, suited_rejected_step: As in `stepping.Solution`, of the last solve
+        suited_step, suited_rejected_step: As in `solution.Solution`, of the last solve
             that the gradient took: of the forward one where it took none of its own.
     """
 

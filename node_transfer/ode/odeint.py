@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from node_transfer.ode.butcher_tableau import ButcherTableau
 from node_transfer.ode.solve import solve
 from node_transfer.ode.solver import Solver, SolverOptions
+from node_transfer.ode.tensors import is_tensor
 
 
 def odeint(
@@ -33,8 +35,8 @@ def odeint(
             `t` is a scalar tensor of `y`'s dtype.
         y0: Initial state: a tensor, or a nested structure of tensors of one floating
             dtype. Half precision is solved in float32 and returned in half precision.
-        t: Times, 1-D, two or more, strictly increasing or strictly decreasing. The
-            solver steps exactly onto each; each one after the first costs a step.
+        t: Times, 1-D, increasing or decreasing; as numbers they may repeat, as a tensor
+            not. The solver steps exactly onto each; each new one costs a step.
         rtol, atol: Tolerances: the root mean square of `error / (atol + rtol |y|)` over
             the whole state, estimated, is at most 1 in each step.
         method: `"dopri5"`, `"tsit5"`, `"bosh3"` choose their steps; `"euler"`,
@@ -67,8 +69,25 @@ def odeint(
     """
     y0 = tf.nest.map_structure(tf.convert_to_tensor, y0)
     solver = Solver(rtol, atol, method, gradient, options)
+    t, rows = _without_repeats(t)
     outputs, info = solve(func, y0, t, solver, constants)
     states = tf.nest.map_structure(
         lambda first, rest: tf.concat([first[None], rest], axis=0), y0, outputs
     )
+    if rows is not None:
+        states = tf.nest.map_structure(lambda x: tf.gather(x, rows), states)
     return (states, info) if full_output else states
+
+
+def _without_repeats(t):
+    """Returns times of which none follows itself, and which of them each one was.
+
+    The second is `None` where nothing was taken out, as for a tensor.
+    """
+    if any(is_tensor(x) for x in tf.nest.flatten(t)):
+        return t, None
+    times = np.asarray(t)
+    if times.ndim != 1 or len(times) == 0:
+        return t, None  # which `Problem` refuses
+    new = np.concatenate([[True], times[1:] != times[:-1]])
+    return (t, None) if new.all() else (times[new], np.cumsum(new) - 1)

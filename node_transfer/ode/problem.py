@@ -16,7 +16,7 @@ class Problem:
     Attributes:
         rhs: `rhs(t, y, constants) -> dy`, the right-hand side.
         y0: Initial state, of one dtype, float32 or wider.
-        times: Strictly monotone, 1-D, two or more, the initial one first.
+        times: Strictly monotone, 1-D, the initial one first.
         constants: Tensors that the right-hand side is given.
         time_gradient: Whether a gradient for the times may be wanted.
     """
@@ -76,19 +76,22 @@ def _check_times(t, dtype: tf.DType) -> tf.Tensor:
         times = tf.stack([scalar(x, dtype) for x in t])
     else:
         times = tf.constant(np.asarray(t, dtype.as_numpy_dtype))
-    if times.shape.rank != 1 or (times.shape[0] is not None and times.shape[0] < 2):
+    if times.shape.rank != 1 or times.shape[0] == 0:
         raise ValueError(
-            f"t has shape {times.shape}: pass a 1-D sequence of two or more times."
+            f"t has shape {times.shape}: pass a 1-D sequence of one or more times."
         )
-    complaint = "pass times that strictly increase or strictly decrease."
+    complaint = "pass finite times that strictly increase or strictly decrease."
     static = tf.get_static_value(times)
     if static is not None:
+        if not np.all(np.isfinite(static)):
+            raise ValueError(f"t is {static.tolist()}: {complaint}")
         change = np.diff(static)
         if not (np.all(change > 0) or np.all(change < 0)):
             raise ValueError(f"t is {static.tolist()}: {complaint}")
         return times
     change = times[1:] - times[:-1]
     monotone = tf.reduce_all(change > 0) | tf.reduce_all(change < 0)
+    monotone &= tf.reduce_all(tf.math.is_finite(times))
     with tf.control_dependencies([tf.debugging.Assert(monotone, [complaint, times])]):
         return tf.identity(times)
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from node_transfer.ode import failure, methods, stepping, tfp_methods
 from node_transfer.ode.gradient import Gradient, SolvedProblem
 from node_transfer.ode.problem import Problem
+from node_transfer.ode.solution import Solution
 from node_transfer.ode.solver import Solver
 from node_transfer.ode.vjp import Sources
 
@@ -25,6 +26,8 @@ class ODEInfo(NamedTuple):
             `options["first_step"]`.
         suited_rejected_step: The same of the rejected steps; very large if there were
             none.
+        status: 0 where the solve reached its end, else an index into `failure.REASONS`;
+            -1 where the method does not tell.
     """
 
     nfe: tf.Tensor
@@ -32,9 +35,10 @@ class ODEInfo(NamedTuple):
     rejected: tf.Tensor
     suited_step: tf.Tensor
     suited_rejected_step: tf.Tensor
+    status: tf.Tensor
 
     @classmethod
-    def of(cls, solution: stepping.Solution) -> "ODEInfo":
+    def of(cls, solution: Solution) -> "ODEInfo":
         return cls(*(getattr(solution, name) for name in cls._fields))
 
 
@@ -60,13 +64,22 @@ def solve(func: Callable, y0, t, solver: Solver, constants: dict | None = None):
         ValueError, ODESolveError: See `odeint`.
     """
     problem = Problem.of(func, y0, t, constants)
-    if solver.tableau is None:
+    if problem.times.shape[0] == 1:
+        states, info = _nothing_to_solve(problem)
+    elif solver.tableau is None:
         states, info = _solve_by_tfp(solver, problem)
     else:
         states, info = _solve_by_steps(solver, problem)
     out_dtype = tf.nest.flatten(y0)[0].dtype
     states = [tf.cast(y, out_dtype) for y in states]
     return tf.nest.pack_sequence_as(y0, states), info
+
+
+def _nothing_to_solve(problem: Problem):
+    """The states at no time after the initial one."""
+    zero, no_step = tf.constant(0), tf.zeros([], problem.times.dtype)
+    info = ODEInfo(zero, zero, zero, no_step, no_step, status=zero)
+    return [y[None][:0] for y in problem.y0], info
 
 
 def _solve_by_steps(solver: Solver, problem: Problem):
@@ -130,7 +143,7 @@ def _solve_by_tfp(solver: Solver, problem: Problem):
     states, nfe = tfp_methods.solve(solver, problem)
     unknown = tf.constant(-1)  # these solvers do not report their steps
     no_step = tf.zeros([], problem.times.dtype)
-    return states, ODEInfo(nfe, unknown, unknown, no_step, no_step)
+    return states, ODEInfo(nfe, unknown, unknown, no_step, no_step, status=unknown)
 
 
 @tf.custom_gradient

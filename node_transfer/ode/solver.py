@@ -29,9 +29,11 @@ class SolverOptions:
         first_step: Positive length of the first step (a float or a scalar tensor, in
             units of t); 0 chooses it automatically, for one more evaluation of f. So
             does `None`, except in an `ODELayer`, which takes the one it remembers.
-        max_num_steps: Most steps of one solve, rejected ones included.
+        max_num_steps: Most steps from one output time to the next, rejected ones
+            included.
         num_steps: Steps between two output times, for the methods on a fixed grid.
-        on_failure: `"raise"`, or `"nan"` to get NaN where a solve cannot go on.
+        on_failure: `"raise"`, or `"nan"` to get NaN at the output times that a solve
+            cannot reach; `ODEInfo.status` tells.
         adjoint_rtol, adjoint_atol: Tolerances of the adjoint's backward solve; those
             of the forward solve unless given.
         adjoint_first_step: As `first_step`, for the adjoint's backward solve.
@@ -202,7 +204,14 @@ def _check_choice(what: str, value, known) -> None:
 
 def _check_tolerances(rtol, atol, prefix=""):
     for name, value in ((f"{prefix}rtol", rtol), (f"{prefix}atol", atol)):
-        if not is_tensor(value) and not 0 <= value < np.inf:
+        if is_tensor(value):
+            continue
+        if np.ndim(value):
+            raise ValueError(
+                f"{name} has shape {np.shape(value)}: pass one number for the whole "
+                "state, and scale the state where its components want different ones."
+            )
+        if not 0 <= value < np.inf:
             raise ValueError(f"{name} is {value}: pass a positive number, such as 1e-5.")
     if not is_tensor(rtol) and not is_tensor(atol) and rtol == atol == 0:
         raise ValueError(

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from node_transfer.ode import failure, runge_kutta, step_size
 from node_transfer.ode.butcher_tableau import ButcherTableau
+from node_transfer.ode.solution import Solution, reached_only
 from node_transfer.ode.tensors import add, scalar
 from node_transfer.ode.trajectory import Trajectory, array_of
 
@@ -19,7 +20,8 @@ class StepSettings:
     Attributes:
         tableau: The method.
         rtol, atol: Tolerances of the error norm, floats or scalar tensors.
-        max_num_steps: Most tries, accepted and rejected, of an adaptive solve.
+        max_num_steps: Most tries from one output time to the next, accepted and
+            rejected, of an adaptive solve.
         num_steps: Steps between two output times, for a method on a fixed grid.
         on_failure: `"raise"` or `"nan"`.
     """
@@ -30,34 +32,6 @@ class StepSettings:
     max_num_steps: int = 1000
     num_steps: int | None = None
     on_failure: str = "raise"
-
-
-class Solution(NamedTuple):
-    """What a solve returns.
-
-    Attributes:
-        y: Final state, a list of tensors.
-        q: Final quadrature components, a list of tensors.
-        outputs: For each component of the state, its values at `times[1:]`, stacked.
-        trajectory: The accepted steps, or `None` where they were not asked for.
-        nfe, accepted, rejected: Scalar int32 tensors.
-        suited_step: The smallest step size that the error of an accepted step called just
-            right, positive: what the next such solve had best start with. 0 where the
-            solve failed.
-        suited_rejected_step: The same of rejected steps; very large if there were none.
-        status: `failure.RUNNING` where the solve reached its end.
-    """
-
-    y: list
-    q: list
-    outputs: list
-    trajectory: Trajectory | None
-    nfe: tf.Tensor
-    accepted: tf.Tensor
-    rejected: tf.Tensor
-    suited_step: tf.Tensor
-    suited_rejected_step: tf.Tensor
-    status: tf.Tensor
 
 
 class _Loop(NamedTuple):
@@ -73,6 +47,7 @@ class _Loop(NamedTuple):
     after_rejection: tf.Tensor
     accepted: tf.Tensor
     rejected: tf.Tensor
+    tries: tf.Tensor  # since the last output time
     status: tf.Tensor
     tried: tf.Tensor  # length of the last try, with its sign
     suited_step: tf.Tensor
@@ -105,7 +80,7 @@ def integrate(
         times: Strictly monotone 1-D tensor of that dtype, two or more times.
         q0: Quadrature components at the start. They stay out of the error norm.
         first_step: Positive length of the first step; 0 or `None` chooses it by
-            Hairer's rule, which costs one more evaluation of f.
+            `step_size.automatic_first_step`, which costs one more evaluation of f.
         record: Whether to keep the accepted steps.
         phase: What is being solved, for the message of a failure.
 
@@ -135,20 +110,22 @@ def integrate(
             steps_left = settings.num_steps - loop.accepted % settings.num_steps
             pieces = tf.cast(steps_left, dtype)
         lands = pieces <= 1.0
-        dt = direction * remaining / pieces
+        following_t = tf.where(lands, goal, loop.t + direction * remaining / pieces)
+        dt = following_t - loop.t  # as far as the clock moves, rounded as it is
 
         start_stage = loop.first if reuses_last_stage else func(loop.t, loop.y, True)
         y1, q_change, last, error = runge_kutta.step(
             tableau, func, loop.t, dt, loop.y, start_stage
         )
         moved = loop._replace(
-            t=tf.where(lands, goal, loop.t + dt),
+            t=following_t,
             target=loop.target + tf.cast(lands, tf.int32),
             y=y1,
             q=add(loop.q, q_change),
             first=last if reuses_last_stage else (),
             accepted=loop.accepted + 1,
             tried=dt,
+            status=tf.where(tf.equal(dt, 0.0), failure.STEP_UNDERFLOW, failure.RUNNING),
         )
         if tableau.adaptive:
             ratio = step_size.error_norm(error, loop.y, y1, rtol, atol)
@@ -179,6 +156,7 @@ def integrate(
         after_rejection=tf.constant(False),
         accepted=zero,
         rejected=zero,
+        tries=zero,
         status=tf.constant(failure.RUNNING),
         tried=size,
         suited_step=tf.constant(dtype.max, dtype),
@@ -196,18 +174,18 @@ def integrate(
     status = end.status
     if not tableau.adaptive:
         finite = tf.reduce_all([tf.math.is_finite(tf.reduce_sum(x)) for x in end.y])
-        status = tf.where(finite, failure.RUNNING, failure.NOT_FINITE)
+        status = tf.where(finite, status, failure.NOT_FINITE)
     nfe = startup_nfe + (end.accepted + end.rejected) * tableau.evaluations_per_step
-    outputs = [array.stack() for array in end.outputs]
     checked = failure.checked(
-        [*end.y, *end.q, *outputs],
+        [*end.y, *end.q],
         status,
         (end.t, end.tried, nfe, rtol, atol),
         phase,
         settings.on_failure,
     )
-    y, q = checked[: len(y0)], checked[len(y0) : len(y0) + len(q0)]
-    outputs = checked[len(y0) + len(q0) :]
+    y, q = checked[: len(y0)], checked[len(y0) :]
+    with tf.control_dependencies(y):  # no output of a solve that raises
+        outputs = [reached_only(array.stack(), end.target - 1) for array in end.outputs]
     reached = tf.equal(status, failure.RUNNING)
     suited_step = end.suited_step if tableau.adaptive else size
     return Solution(
@@ -242,13 +220,14 @@ def _first_step(settings, func, y0, times, first, direction, first_step, rtol, a
 
     size = tf.cond(given, lambda: first_step, choose)
     size = tf.where(tf.math.is_finite(size), size, interval)
+    size = tf.where(given, size, tf.maximum(size, _smallest(times[0], interval)))
     chosen_nfe = 1 if tableau.first_same_as_last else 2
     return size, startup_nfe + tf.where(given, 0, chosen_nfe)
 
 
 def _accept_or_reject(settings, loop: _Loop, moved: _Loop, ratio, lands, span) -> _Loop:
     """What the loop goes on from, given the error norm of the step just tried."""
-    order, dtype = settings.tableau.order, ratio.dtype
+    order = settings.tableau.order
     accepted = ratio <= 1.0  # never true for NaN
     y, q, first = tf.cond(
         accepted,
@@ -264,12 +243,10 @@ def _accept_or_reject(settings, loop: _Loop, moved: _Loop, ratio, lands, span) -
     # A step cut short by an output time says nothing against the size proposed.
     size = tf.where(accepted & lands, tf.maximum(size, loop.size), size)
 
-    smallest = tf.maximum(tf.abs(loop.t), 1e-3 * span)
-    smallest *= 4 * np.finfo(dtype.as_numpy_dtype).eps
-    underflow = ~accepted & (size <= smallest)
-    tries = loop.accepted + loop.rejected + 1
+    underflow = ~accepted & (size <= _smallest(loop.t, span))
+    tries = loop.tries + 1
     out_of_steps = (tries >= settings.max_num_steps) & ~(accepted & lands)
-    status = tf.where(out_of_steps, failure.TOO_MANY_STEPS, failure.RUNNING)
+    status = tf.where(out_of_steps, failure.TOO_MANY_STEPS, moved.status)
     status = tf.where(underflow, failure.STEP_UNDERFLOW, status)
     broken = ~tf.math.is_finite(ratio) & (status > failure.RUNNING)
     return _Loop(
@@ -283,6 +260,7 @@ def _accept_or_reject(settings, loop: _Loop, moved: _Loop, ratio, lands, span) -
         after_rejection=~accepted,
         accepted=loop.accepted + tf.cast(accepted, tf.int32),
         rejected=loop.rejected + tf.cast(~accepted, tf.int32),
+        tries=tf.where(accepted & lands, 0, tries),
         status=tf.where(broken, failure.NOT_FINITE, status),
         tried=moved.tried,
         suited_step=tf.where(
@@ -296,3 +274,9 @@ def _accept_or_reject(settings, loop: _Loop, moved: _Loop, ratio, lands, span) -
         outputs=loop.outputs,
         trajectory=loop.trajectory,
     )
+
+
+def _smallest(t: tf.Tensor, span: tf.Tensor) -> tf.Tensor:
+    """Returns the length that a step at t has at least: a few roundings of the time."""
+    eps = np.finfo(t.dtype.as_numpy_dtype).eps
+    return 4 * eps * tf.maximum(tf.abs(t), 1e-3 * span)

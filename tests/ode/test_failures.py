@@ -114,14 +114,6 @@ def test_f_is_not_evaluated_beyond_the_interval():
     assert np.allclose(y, 1.0 + 2e-3 / 3, atol=1e-5)
 
 
-def test_fixed_grid_ends_where_time_has_no_more_digits():
-    _, info = odeint(
-        lambda t, y: -y, tf.ones([2]), [1e6, 1e6 + 1], method="euler",
-        options={"num_steps": 100}, full_output=True,
-    )  # fmt: skip
-    assert int(info.accepted) == 100
-
-
 def test_batch_of_size_zero_is_solved():
     assert odeint(lambda t, y: -y, tf.ones([0, 3]), [0.0, 1.0]).shape == (2, 0, 3)
 
@@ -166,7 +158,7 @@ def test_wrong_argument_is_named_with_its_value(kwargs, complaint):
         solve(**kwargs)
 
 
-@pytest.mark.parametrize("t", [[0.0], [0.0, 0.0], [0.0, 1.0, 0.5], 0.0])
+@pytest.mark.parametrize("t", [[], [0.0, 1.0, 0.5], [0.0, 1.0, 0.0], 0.0])
 def test_times_must_be_monotone(t):
     with pytest.raises(ValueError, match="t (is|has shape)"):
         odeint(lambda t, y: y, tf.ones([2]), t)
