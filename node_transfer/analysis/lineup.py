@@ -52,6 +52,22 @@ LINEUP = (
         "as NODE-RK, the ODE replaced by h + W2 tanh(W1 h + b1) + b2: one "
         "Euler step with the same parameters",
     ),
+    Model(
+        "baseline_sgd",
+        "Baseline, SGD",
+        "as the baseline, trained as NODE-adjoint is",
+    ),
+    Model(
+        "more_adam_falling",
+        "More of the same (Adam, falling rate)",
+        "the trained baseline, trained on by Adam with the schedule of NODE-adjoint, "
+        "without the block",
+    ),
+    Model(
+        "node_adjoint_adam",
+        "NODE-adjoint, Adam",
+        "as NODE-adjoint, by Adam with a constant rate",
+    ),
 )
 MODELS = {model.name: model for model in LINEUP}
 
@@ -73,4 +89,8 @@ COMPARISONS = (
     ("node_adjoint_cold", "baseline"),
     ("more_adam", "baseline"),
     ("more_sgd", "baseline"),
+    ("node_adjoint_cold", "baseline_sgd"),
+    ("baseline_sgd", "baseline"),
+    ("node_adjoint", "node_adjoint_adam"),
+    ("more_adam_falling", "more_sgd"),
 )

@@ -18,6 +18,9 @@ LINES = {
     "more_adam": {"color": "#009E73", "linestyle": (0, (5, 1)), "marker": "P"},
     "more_sgd": {"color": "#999999", "linestyle": (0, (3, 1, 1, 1)), "marker": "X"},
     "residual": {"color": "#CC79A7", "linestyle": (0, (1, 1)), "marker": "*"},
+    "baseline_sgd": {"color": "#666666", "linestyle": "-", "marker": "h"},
+    "more_adam_falling": {"color": "#F0E442", "linestyle": (0, (5, 1)), "marker": "p"},
+    "node_adjoint_adam": {"color": "#8B4513", "linestyle": "-.", "marker": "<"},
 }
 
 SETTINGS = {

@@ -28,6 +28,7 @@ def define_sweep_flags() -> None:
         "cpu",
         list(PRESETS),
         "paper: CIFAR-10, 200/100/160 epochs, for a GPU; cpu: the same at a twentieth; "
+        "short: the runs of docs/protocol.md that are compared over seeds; "
         "quickstart: the paper's three models on handwritten digits, minutes.",
     )
     flags.DEFINE_list("seeds", ["0"], "One run of every model for each, with commas.")

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-from node_transfer.analysis.lineup import MODELS
 from node_transfer.errors import UserError
 from node_transfer.runs.config import (
     BASELINE,
@@ -28,15 +27,41 @@ class Preset:
     """
 
     epochs: tuple[int, int, int]
-    models: tuple[str, ...] = tuple(MODELS)
+    models: tuple[str, ...]
     changes: dict = dataclasses.field(default_factory=dict)
     adjoint_changes: dict = dataclasses.field(default_factory=dict)
 
 
+_PAPER_AND_CONTROLS = (
+    "baseline",
+    "node_rk",
+    "node_adjoint",
+    "node_rk_cold",
+    "node_adjoint_cold",
+    "more_adam",
+    "more_sgd",
+    "residual",
+)
 PRESETS = {
-    "paper": Preset((200, 100, 160), changes={"weights": "imagenet"}),
+    "paper": Preset(
+        (200, 100, 160), _PAPER_AND_CONTROLS, changes={"weights": "imagenet"}
+    ),
     # A twentieth of the paper's epochs: 3 seeds of it take about as long as 1 of a tenth.
-    "cpu": Preset((10, 5, 8)),
+    "cpu": Preset((10, 5, 8), _PAPER_AND_CONTROLS),
+    # The short runs of docs/protocol.md, which are compared over seeds.
+    "short": Preset(
+        (10, 10, 8),
+        models=(
+            "baseline",
+            "node_rk_cold",
+            "node_adjoint_cold",
+            "baseline_sgd",
+            "node_adjoint",
+            "more_sgd",
+            "more_adam_falling",
+            "node_adjoint_adam",
+        ),
+    ),
     # odenet_mnist's rate of 0.1 blows these few steps from random weights apart.
     "quickstart": Preset(
         (10, 2, 2),
@@ -62,6 +87,22 @@ _RECIPES = {
     "more_sgd": (BASELINE, _SGD, True, "adjoint"),
     # One Euler step of f(h, 0) from 0 to 1 is h + W2 tanh(W1 h + b1) + b2.
     "residual": (NODE_RK, {"method": "euler", "num_steps": 1}, True, "rk"),
+    "baseline_sgd": (BASELINE, _SGD, False, "adjoint"),
+    "more_adam_falling": (
+        BASELINE,
+        {"lr_schedule": NODE_ADJOINT.lr_schedule},
+        True,
+        "adjoint",
+    ),
+    "node_adjoint_adam": (
+        NODE_ADJOINT,
+        {
+            name: getattr(BASELINE, name)
+            for name in ("optimizer", "learning_rate", "lr_schedule")
+        },
+        True,
+        "adjoint",
+    ),
 }
 
 

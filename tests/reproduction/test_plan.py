@@ -17,9 +17,15 @@ def by_model(preset="cpu", **changes):
     return {run.model: run for run in plan(preset, [0], "out", changes)}
 
 
-def test_every_model_of_the_line_up_is_run_after_what_it_starts_from():
-    runs = plan("paper", [0, 1], "out", {})
-    assert [run.model for run in runs] == list(MODELS) * 2
+def test_every_model_of_the_line_up_is_in_a_preset():
+    planned = {name for preset in PRESETS.values() for name in preset.models}
+    assert planned == set(MODELS)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_model_is_run_after_what_it_starts_from(preset):
+    runs = plan(preset, [0, 1], "out", {})
+    assert [run.model for run in runs] == list(PRESETS[preset].models) * 2
     made = set()
     for run in runs:
         assert run.start is None or run.start.config.output_dir in made
@@ -56,6 +62,26 @@ def test_a_control_differs_in_the_block_alone(left, right):
         "experiment", "block", "gradient", "method", "num_steps", "rtol", "atol",
         "output_dir",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "differing"),
+    [
+        ("node_rk_cold", "baseline", {"experiment", "block"}),
+        ("node_adjoint_cold", "baseline_sgd", {"gradient", "rtol", "atol"}),
+        ("node_adjoint", "more_sgd", {"gradient", "rtol", "atol"}),
+        ("node_adjoint", "node_adjoint_adam", {"optimizer", "learning_rate"}),
+        ("more_adam_falling", "more_sgd", {"optimizer", "learning_rate"}),
+    ],
+)
+def test_what_the_protocol_compares_differs_in_what_it_says(left, right, differing):
+    runs = by_model("short")
+    one, other = (dataclasses.asdict(runs[name].config) for name in (left, right))
+    found = {key for key in one if one[key] != other[key]}
+    allowed = {"experiment", "block", "output_dir", "lr_schedule"}
+    assert differing <= found <= differing | allowed
+    if "optimizer" not in differing:
+        assert one["lr_schedule"] == other["lr_schedule"]
 
 
 def test_cold_and_warm_start_differ_in_the_start_alone():
