@@ -1,7 +1,8 @@
 """How a problem is solved: everything that `odeint` takes beside the problem itself."""
 
 import dataclasses
-from collections.abc import Callable
+import numbers
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -55,17 +56,20 @@ class SolverOptions:
     def __post_init__(self):
         for name in ("first_step", "adjoint_first_step"):
             value = getattr(self, name)
-            if value is not None and not is_tensor(value) and not 0 <= value < np.inf:
+            if value is None or is_tensor(value):
+                continue
+            if not _is_number(value) or not 0 <= value < np.inf:
                 raise ValueError(
-                    f"{name} is {value}: pass a positive number, or 0 to have it chosen."
+                    f"{name} is {value!r}: pass a positive number, or 0 to have it "
+                    "chosen."
                 )
         _check_choice("on_failure", self.on_failure, ("raise", "nan"))
-        if self.max_num_steps is None or self.max_num_steps < 1:
-            raise ValueError(
-                f"max_num_steps is {self.max_num_steps}: pass a positive integer."
-            )
-        if self.num_steps is not None and self.num_steps < 1:
-            raise ValueError(f"num_steps is {self.num_steps}: pass a positive integer.")
+        for name in ("max_num_steps", "num_steps"):
+            value = getattr(self, name)
+            if name == "num_steps" and value is None:
+                continue
+            if not isinstance(value, numbers.Integral) or value < 1:
+                raise ValueError(f"{name} is {value!r}: pass a positive integer.")
 
     @classmethod
     def of(cls, options: "SolverOptions | dict | None") -> "SolverOptions":
@@ -76,6 +80,11 @@ class SolverOptions:
         """
         if isinstance(options, cls):
             return options
+        if options is not None and not isinstance(options, Mapping):
+            raise ValueError(
+                f"options is {options!r}: pass a SolverOptions, or a dictionary of its "
+                "attributes."
+            )
         options = dict(options or {})
         if "constants" in options:
             raise ValueError(
@@ -196,6 +205,11 @@ def tableau_of(method: str | ButcherTableau) -> ButcherTableau | None:
     return TABLEAUS.get(method)
 
 
+def _is_number(value) -> bool:
+    """Whether a value is a real number; a string of digits is none."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
 def _check_choice(what: str, value, known) -> None:
     """Raises a `ValueError` for a value that is not among those known."""
     if value not in tuple(known):
@@ -211,8 +225,10 @@ def _check_tolerances(rtol, atol, prefix=""):
                 f"{name} has shape {np.shape(value)}: pass one number for the whole "
                 "state, and scale the state where its components want different ones."
             )
-        if not 0 <= value < np.inf:
-            raise ValueError(f"{name} is {value}: pass a positive number, such as 1e-5.")
+        if not _is_number(value) or not 0 <= value < np.inf:
+            raise ValueError(
+                f"{name} is {value!r}: pass a positive number, such as 1e-5."
+            )
     if not is_tensor(rtol) and not is_tensor(atol) and rtol == atol == 0:
         raise ValueError(
             f"{prefix}rtol and {prefix}atol are both 0: make one of them positive."

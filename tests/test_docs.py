@@ -1,0 +1,64 @@
+"""The Python examples of README and docs run as they are written."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import PROJECT
+
+# What the examples of docs/extending.md import, as a user's own package would have it.
+MY_PACKAGE = """
+import keras
+from node_transfer.data import digits
+
+class SineDynamics(keras.layers.Layer):
+    pass
+
+class WideLayer(keras.layers.Layer):
+    pass
+
+MyNet = keras.applications.EfficientNetB0
+from_zip = digits.load
+"""
+EXAMPLE = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+
+def examples(name: str) -> list[str]:
+    return EXAMPLE.findall((PROJECT / name).read_text())
+
+
+def run(code: str, folder) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-c", code, "--help"], cwd=folder, capture_output=True, text=True
+    )
+
+
+def test_examples_of_extending_run(tmp_path):
+    (tmp_path / "my_package.py").write_text(MY_PACKAGE)
+    first, *others = examples("docs/extending.md")
+    assert len(others) >= 6
+    code = "import sys; sys.path.insert(0, '.')\n"
+    done = run(code + "\n".join(others), tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = run(code + first, tmp_path)  # the command itself, asked for its help
+    assert done.returncode == 0, done.stderr
+    assert "train node_rk" in done.stdout
+
+
+def test_example_of_odeint_in_readme_runs(tmp_path):
+    (code,) = [code for code in examples("README.md") if "states = odeint(" in code]
+    done = run(f"{code}\nassert abs(states[-1, 0] - 0.36788) < 1e-5", tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["docs/design.md", "docs/extending.md", "README.md"])
+def test_files_that_are_named_exist(name):
+    text = (PROJECT / name).read_text()
+    rooms = "ode|layers|models|data|runs|training|analysis|cli"
+    inside = re.findall(rf"`((?:{rooms})/\w+\.py)`", text)
+    whole = re.findall(r"`((?:node_transfer|tests|experiments|docs)/[\w/]+\.\w+)`", text)
+    missing = [path for path in whole if not (PROJECT / path).exists()]
+    missing += [p for p in inside if not (PROJECT / "node_transfer" / p).exists()]
+    assert missing == []
