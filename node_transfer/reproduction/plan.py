@@ -171,7 +171,7 @@ def plan(
         models: Which models; `None`: all of the preset's.
 
     Raises:
-        UserError: An unknown preset or model, or a seed given twice.
+        UserError: An unknown preset or model, or no seed or one given twice.
     """
     if preset not in PRESETS:
         raise UserError(f"preset is {preset!r}: choose one of {', '.join(PRESETS)}.")
@@ -184,7 +184,7 @@ def plan(
             )
     if len(set(seeds)) != len(seeds) or not seeds:
         raise UserError(
-            f"seeds is {seeds}: pass different numbers with commas, such as 0,1,2."
+            f"seeds is {seeds}: pass at least one seed, and none of them twice."
         )
     return [
         _planned(model, seed, chosen, output_dir, changes)

@@ -129,7 +129,10 @@ def test_the_command_of_a_run_is_read_as_its_config():
     ("arguments", "match"),
     [
         (("nonsense", [0], "out", {}), "preset is 'nonsense'"),
-        (("cpu", [0, 0], "out", {}), "pass different numbers"),
+        (
+            ("cpu", [0, 0], "out", {}),
+            r"seeds is \[0, 0\]: pass at least one seed, and none of them twice",
+        ),
         (("quickstart", [0], "out", {}, ["residual"]), "no model of the preset quickst"),
     ],
 )

@@ -139,7 +139,7 @@ def test_a_later_sweep_keeps_what_an_earlier_one_recorded(tmp_path):
     ("flag", "sentence"),
     [
         ("--seeds=a", "pass whole numbers"),
-        ("--seeds=1,1", "pass different numbers"),
+        ("--seeds=1,1", "none of them twice"),
         ("--seeds=-1", "pass whole numbers"),
         ("--models=resnet", "no model of the preset"),
         ("--preset=gpu", "should be one of"),
