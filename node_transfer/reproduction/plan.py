@@ -135,17 +135,16 @@ class PlannedRun:
         return f"{self.model}, seed {self.seed}"
 
     @property
-    def arguments(self) -> list[str]:
-        """What `node-transfer` is called with to make the run."""
-        flags = []
-        for field in dataclasses.fields(ExperimentConfig):
-            value = getattr(self.config, field.name)
-            if value != getattr(self.defaults, field.name):
-                if isinstance(value, bool):
-                    flags.append(f"--{'' if value else 'no'}{field.name}")
-                else:
-                    flags.append(f"--{field.name}={value}")
-        return ["train", self.defaults.experiment, *flags]
+    def changes(self) -> dict:
+        """The fields in which the config is not `defaults`, by name."""
+        pairs = {
+            field.name: (
+                getattr(self.config, field.name),
+                getattr(self.defaults, field.name),
+            )
+            for field in dataclasses.fields(ExperimentConfig)
+        }
+        return {name: own for name, (own, default) in pairs.items() if own != default}
 
 
 def plan(
