@@ -1,6 +1,7 @@
 """Reads run directories. Imports neither TensorFlow nor training."""
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -146,19 +147,34 @@ def _check_alike(runs: dict[str, dict[int, Run]]) -> None:
                 )
 
 
-def gather(paths) -> Sweep:
+def gather(paths, models: Collection[str] = tuple(MODELS)) -> Sweep:
     """Reads finished runs wherever they are.
 
     A run is the model that its folder is named after, or its experiment's.
 
+    Args:
+        paths: The folders.
+        models: Names of the line-up that a run may be of.
+
     Raises:
-        UserError: A folder is no finished run, or two are of one model and seed.
+        UserError: No folder is given, one is no finished run or one of another model, or
+            two are of one model and seed.
     """
+    paths = [path for path in paths if str(path)]
+    if not paths:
+        raise UserError(
+            "There is no run to read: pass the directories of finished runs to runs=."
+        )
     runs = {}
     for path in paths:
         run = read_run(path)
         seed, folder = run.experiment.seed, Path(path).name
         name = folder if folder in MODELS else run.experiment.experiment
+        if name not in models:
+            raise UserError(
+                f"{run.path!r} is a run of {name!r}, which the table has no row for: "
+                f"pass runs of {', '.join(models)}."
+            )
         of_model = runs.setdefault(name, {})
         if seed in of_model:
             raise UserError(

@@ -136,6 +136,12 @@ def _own_flags() -> dict[str, flags.Flag]:
 def _parse(arguments):
     try:
         return flags.FLAGS(arguments)
+    except flags.IllegalFlagValueError as error:
+        for flag in _own_flags().values():
+            if flag.value is None and str(error).startswith(f"flag --{flag.name}=None:"):
+                needs = f"This command needs --{flag.name}: pass --{flag.name}=..."
+                stop(f"{needs}; see --help.", code=1)
+        stop(f"{error}; see --help.", code=1)
     except flags.Error as error:
         stop(f"{error}; see --help.", code=1)
     except SystemExit:  # absl has printed the help, and counts that as a failure

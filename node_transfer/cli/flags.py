@@ -1,6 +1,8 @@
 """One shared set of flags for the experiments. Imports no TensorFlow."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 from absl import flags
 
@@ -237,3 +239,13 @@ def config_from_flags(defaults: ExperimentConfig) -> ExperimentConfig:
     names = {field.name for field in dataclasses.fields(ExperimentConfig)}
     names -= {"experiment"}
     return dataclasses.replace(defaults, **{name: FLAGS[name].value for name in names})
+
+
+def arguments(changes: Mapping[str, Any]) -> list[str]:
+    """Returns flags as they are typed, from the fields that they set."""
+    return [
+        f"--{'' if value else 'no'}{name}"
+        if isinstance(value, bool)
+        else f"--{name}={value}"
+        for name, value in changes.items()
+    ]

@@ -5,6 +5,7 @@ import importlib
 import sys
 from typing import NoReturn
 
+import node_transfer
 from node_transfer.cli import command_line
 from node_transfer.cli.command_line import Command
 
@@ -31,11 +32,14 @@ def main(*words: str) -> None:
         if word in HELP:
             print(_usage(said, found))
             sys.exit(0)
+        if word == "--version" and not said:
+            print(f"node-transfer {node_transfer.__version__}")
+            sys.exit(0)
         if word not in found:
             _stop_at(word, said, found)
         said.append(word)
         found = _load(found[word])
-    command_line.run(found, rest)
+    command_line.run(found, ["--help" if word == "-h" else word for word in rest])
 
 
 def _load(entry: str | Command) -> Command | dict[str, Command]:
@@ -55,7 +59,8 @@ def _usage(said: list[str], choices: dict) -> str:
             "",
             *(f"  {name:{width}}  {summary}" for name, summary in rows),
             "",
-            "node-transfer COMMAND --help explains the flags of one.",
+            "node-transfer COMMAND --help explains the flags of one; node-transfer "
+            "--version prints the version.",
         ]
     )
 

@@ -19,10 +19,12 @@ def reproduce() -> None:
     if absl_flags.FLAGS.report_only:
         print(write_report(sweep_flags.output_dir()))
         return
+    from node_transfer.cli import program
     from node_transfer.reproduction.sweep import run_sweep
 
-    runs, output_dir, record = sweep_flags.sweep_from_flags()
-    failures = run_sweep(runs, output_dir, record, command_line.told)
+    maker = program.running("reproduce")
+    runs, output_dir, record = sweep_flags.sweep_from_flags(maker.typed)
+    failures = run_sweep(runs, output_dir, record, maker, command_line.told)
     if len(failures) < len(runs):
         print(write_report(output_dir))
     sweep_flags.check_failures(failures)

@@ -1,6 +1,7 @@
 """The flags of a sweep. Imports no TensorFlow."""
 
 import shlex
+from collections.abc import Sequence
 
 from absl import flags
 
@@ -58,8 +59,11 @@ def output_dir() -> str:
     return FLAGS.output_dir or f"results/runs/{FLAGS.preset}"
 
 
-def sweep_from_flags() -> tuple[list[PlannedRun], str, dict]:
+def sweep_from_flags(typed: Sequence[str]) -> tuple[list[PlannedRun], str, dict]:
     """Returns the plan, its folder, and what the sweep's record says beside the runs.
+
+    Args:
+        typed: The program, as a person types it.
 
     Raises:
         UserError: A seed that is no number, or an unknown model.
@@ -75,7 +79,7 @@ def sweep_from_flags() -> tuple[list[PlannedRun], str, dict]:
         or name == "preset"
     ]
     record = {
-        "command": shlex.join(["node-transfer", "reproduce", *given]),
+        "command": shlex.join([*typed, "reproduce", *given]),
         "preset": FLAGS.preset,
         "note": FLAGS.note,
     }

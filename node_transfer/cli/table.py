@@ -10,14 +10,16 @@ from node_transfer.cli.command_line import Command
 
 def define_flags() -> None:
     """Defines the flags of `node-transfer table`."""
-    absl_flags.DEFINE_list("runs", None, "Run directories, with commas.", required=True)
+    absl_flags.DEFINE_list(
+        "runs", None, "Run directories, with commas between them.", required=True
+    )
 
 
 def table() -> None:
     """Prints Table I of the runs that the flags name."""
-    from node_transfer.analysis import paper_tables, provenance, runs
+    from node_transfer.analysis import lineup, paper_tables, provenance, runs
 
-    sweep = runs.gather(absl_flags.FLAGS.runs)
+    sweep = runs.gather(absl_flags.FLAGS.runs, lineup.PAPER_MODELS)
     print(paper_tables.table_1(sweep).text())
     print("\n".join(provenance.sources(sweep.all_runs)))
 

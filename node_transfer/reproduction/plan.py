@@ -135,17 +135,16 @@ class PlannedRun:
         return f"{self.model}, seed {self.seed}"
 
     @property
-    def arguments(self) -> list[str]:
-        """What `node-transfer` is called with to make the run."""
-        flags = []
-        for field in dataclasses.fields(ExperimentConfig):
-            value = getattr(self.config, field.name)
-            if value != getattr(self.defaults, field.name):
-                if isinstance(value, bool):
-                    flags.append(f"--{'' if value else 'no'}{field.name}")
-                else:
-                    flags.append(f"--{field.name}={value}")
-        return ["train", self.defaults.experiment, *flags]
+    def changes(self) -> dict:
+        """The fields in which the config is not `defaults`, by name."""
+        pairs = {
+            field.name: (
+                getattr(self.config, field.name),
+                getattr(self.defaults, field.name),
+            )
+            for field in dataclasses.fields(ExperimentConfig)
+        }
+        return {name: own for name, (own, default) in pairs.items() if own != default}
 
 
 def plan(
@@ -171,7 +170,7 @@ def plan(
         models: Which models; `None`: all of the preset's.
 
     Raises:
-        UserError: An unknown preset or model, or a seed given twice.
+        UserError: An unknown preset or model, or no seed or one given twice.
     """
     if preset not in PRESETS:
         raise UserError(f"preset is {preset!r}: choose one of {', '.join(PRESETS)}.")
@@ -184,7 +183,7 @@ def plan(
             )
     if len(set(seeds)) != len(seeds) or not seeds:
         raise UserError(
-            f"seeds is {seeds}: pass different numbers with commas, such as 0,1,2."
+            f"seeds is {seeds}: pass at least one seed, and none of them twice."
         )
     return [
         _planned(model, seed, chosen, output_dir, changes)

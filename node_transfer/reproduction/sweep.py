@@ -4,6 +4,7 @@ Imports no TensorFlow.
 """
 
 import ctypes
+import dataclasses
 import functools
 import os
 import shlex
@@ -26,22 +27,44 @@ STOP_SECONDS = 10
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """What makes one run, in a process of its own.
+
+    Attributes:
+        process: What the process is started with, before the arguments.
+        typed: The same, as a person types it.
+        arguments: From a run to the arguments that ask for it.
+    """
+
+    process: tuple[str, ...]
+    typed: tuple[str, ...]
+    arguments: Callable[[PlannedRun], list[str]]
+
+    def command(self, run: PlannedRun) -> str:
+        """Returns what to type to make one run by hand."""
+        return shlex.join([*self.typed, *self.arguments(run)])
+
+
 def run_sweep(
     runs: list[PlannedRun],
     output_dir: str,
     record: dict,
+    program: Program,
     tell: Callable[[UserError], str] = str,
 ) -> dict[str, str]:
     """Makes every run that is not finished yet.
 
     A run that fails is reported, and the others are made. The sweep's own record,
-    `sweep.json`, is written before the first run and after each.
+    `sweep.json`, is written before the first run and after each; a run that was finished
+    before keeps the command that it has there.
 
     Args:
         runs: The plan.
         output_dir: Folder of the sweep.
         record: What `sweep.json` says beside the runs: `preset`, `command`, and `note`,
             where `None` keeps that of an earlier sweep.
+        program: What makes a run.
         tell: From a mistake to the sentence that is printed and recorded.
 
     Returns:
@@ -55,14 +78,15 @@ def run_sweep(
     needed |= {run.start.config.output_dir: run.start for run in runs if run.start}
     for run in needed.values():
         _check_finished(run)
+    commands = _commands(runs, output_dir, program)
     failures = {}
     with RunDirectory(output_dir).locked(), _progress(runs) as bar:
-        _write_record(output_dir, record, runs, failures)
+        _write_record(output_dir, record, runs, commands, failures)
         for k, run in enumerate(runs, start=1):
             bar.set_description(f"Run {k} of {len(runs)}: {run.title}")
             if not run.directory.finished:
                 try:
-                    reason = _make(run, bar)
+                    reason = _make(run, program, bar)
                 except OSError as error:
                     reason = f"{error.filename} cannot be used ({error.strerror})"
                 except UserError as error:
@@ -70,16 +94,26 @@ def run_sweep(
                 if reason:
                     failures[run.title] = reason
                     bar.write(f"FAILED: {run.title}: {reason}", file=sys.stderr)
-                _write_record(output_dir, record, runs, failures)
+                _write_record(output_dir, record, runs, commands, failures)
             if run.directory.finished:
                 run.directory.log_path.unlink(missing_ok=True)
             bar.write(f"Run {k} of {len(runs)}: {run.title}: {_result(run)}")
     return failures
 
 
-def command(run: PlannedRun) -> str:
-    """Returns what to type to make one run by hand."""
-    return shlex.join(["node-transfer", *run.arguments])
+def _commands(
+    runs: list[PlannedRun], output_dir: str, program: Program
+) -> dict[str, str]:
+    """Returns the title of each run to the command that makes it, or has made it."""
+    recorded = {
+        (entry["model"], entry["seed"]): entry["command"]
+        for entry in SweepFolder(output_dir).read_record()["runs"]
+    }
+    commands = {run.title: program.command(run) for run in runs}
+    for run in runs:
+        if run.directory.finished and (run.model, run.seed) in recorded:
+            commands[run.title] = recorded[run.model, run.seed]
+    return commands
 
 
 def _progress(runs: list[PlannedRun]) -> tqdm:
@@ -109,7 +143,7 @@ def _check_finished(run: PlannedRun) -> None:
         )
 
 
-def _make(run: PlannedRun, bar: tqdm) -> str | None:
+def _make(run: PlannedRun, program: Program, bar: tqdm) -> str | None:
     """Trains one run in a process of its own; returns why it failed, or `None`."""
     directory = run.directory
     if run.start and not run.start.directory.finished:
@@ -122,7 +156,7 @@ def _make(run: PlannedRun, bar: tqdm) -> str | None:
     log = directory.log_path
     with log.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "node_transfer", *run.arguments],
+            [*program.process, *program.arguments(run)],
             stdout=file,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -192,10 +226,14 @@ def _result(run: PlannedRun) -> str:
 
 
 def _write_record(
-    output_dir: str, record: dict, runs: list[PlannedRun], failures: dict[str, str]
+    output_dir: str,
+    record: dict,
+    runs: list[PlannedRun],
+    commands: dict[str, str],
+    failures: dict[str, str],
 ) -> None:
     entries = [
-        {"model": run.model, "seed": run.seed, "command": command(run)}
+        {"model": run.model, "seed": run.seed, "command": commands[run.title]}
         | ({"failed": failures[run.title]} if run.title in failures else {})
         for run in runs
     ]

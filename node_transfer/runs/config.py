@@ -4,9 +4,10 @@ import dataclasses
 import os
 
 from node_transfer.errors import UserError
+from node_transfer.models.backbones import BACKBONES
 from node_transfer.models.blocks import BLOCKS, DYNAMICS
 from node_transfer.ode import methods
-from node_transfer.runs.fields import THE_DEFAULT, declared, meaning
+from node_transfer.runs.fields import THE_DEFAULT, check_types, declared, meaning
 
 DEFAULT_BACKBONE = "EfficientNetB0"
 DEFAULT_WEIGHTS = "auto"
@@ -71,24 +72,27 @@ class ExperimentConfig:
     overwrite: bool = declared(False, matters=False)
 
     def __post_init__(self):
+        check_types(self)
         self._check_choices()
         self._check_numbers()
 
     def _check_choices(self):
-        for name, choices in (
-            ("block", BLOCKS),
-            ("dynamics", DYNAMICS),
-            ("optimizer", OPTIMIZERS),
-            ("lr_schedule", LR_SCHEDULES),
-            ("method", method_names()),
-            ("gradient", methods.GRADIENTS),
-            ("strategy", STRATEGIES),
-            ("mixed_precision", MIXED_PRECISION),
+        for name, choices, grows in (
+            ("block", BLOCKS, True),
+            ("dynamics", DYNAMICS, True),
+            ("backbone", BACKBONES, True),
+            ("optimizer", OPTIMIZERS, False),
+            ("lr_schedule", LR_SCHEDULES, False),
+            ("method", method_names(), True),
+            ("gradient", methods.GRADIENTS, True),
+            ("strategy", STRATEGIES, False),
+            ("mixed_precision", MIXED_PRECISION, False),
         ):
             value = getattr(self, name)
-            if value not in choices:
+            if value is not None and value not in choices:
+                more = ", or import the package that adds it" if grows else ""
                 raise UserError(
-                    f"{name} is {value!r}: choose one of {', '.join(choices)}."
+                    f"{name} is {value!r}: choose one of {', '.join(choices)}{more}."
                 )
 
     def _check_numbers(self):
@@ -104,6 +108,10 @@ class ExperimentConfig:
             value = getattr(self, name)
             if not 0 < value < float("inf"):
                 raise UserError(f"{name} is {value}: pass a positive number.")
+        if not 0 <= self.seed < 2**32:
+            raise UserError(
+                f"seed is {self.seed}: pass a whole number from 0 to 2^32 - 1."
+            )
         if not 0 < self.validation_fraction < 1:
             raise UserError(
                 f"validation_fraction is {self.validation_fraction}: pass a number "
@@ -152,13 +160,7 @@ class ExperimentConfig:
                     f"the experiment has no field {name!r}: the file was changed, so run "
                     "the experiment again."
                 )
-        try:
-            return cls(**values)
-        except TypeError as error:  # a number is compared with what is none
-            raise UserError(
-                f"the experiment has a value of the wrong type ({error}): the file was "
-                "changed, so run the experiment again."
-            ) from error
+        return cls(**values)
 
     def with_default_network(self) -> "ExperimentConfig":
         """Fills in what a cold start has where it is not given: backbone and weights."""

@@ -1,9 +1,14 @@
 """What the fields of a config say of themselves, beside type and default."""
 
 import dataclasses
+import types
+import typing
 from typing import Any
 
+from node_transfer.errors import UserError
+
 THE_DEFAULT = object()
+_WORDS = {str: "a string", int: "an integer", float: "a number", bool: "True or False"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,3 +39,27 @@ def declared(default: Any, **meaning: Any) -> Any:
 def meaning(field: dataclasses.Field) -> Meaning:
     """Returns what a field means to those who compare runs."""
     return field.metadata.get("meaning", Meaning())
+
+
+def check_types(config: Any) -> None:
+    """Checks every field of a config against its annotation.
+
+    An annotation is one of `str`, `int`, `float` and `bool`, or that `| None`. A whole
+    number is a `float` as well; `True` and `False` are no numbers.
+
+    Raises:
+        UserError: A value of another type.
+    """
+    annotations = typing.get_type_hints(type(config))
+    for field in dataclasses.fields(config):
+        value, annotation = getattr(config, field.name), annotations[field.name]
+        several = isinstance(annotation, types.UnionType)
+        allowed = typing.get_args(annotation) if several else (annotation,)
+        fits = isinstance(value, allowed)
+        if isinstance(value, bool):
+            fits = bool in allowed
+        elif float in allowed:
+            fits |= isinstance(value, int)
+        if not fits:
+            wanted = " or ".join(_WORDS.get(kind, "None") for kind in allowed)
+            raise UserError(f"{field.name} is {value!r}: pass {wanted}.")

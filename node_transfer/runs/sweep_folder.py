@@ -3,6 +3,7 @@
 Imports no TensorFlow.
 """
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from node_transfer.runs.directory import RunDirectory
 
 RECORD = "sweep.json"  # what the sweep was asked for, and which runs failed
 _SEED = "seed-"
+_SCRIPT = ["python", "experiments/reproduce.py"]  # what earlier sweeps were called by
+_COMMAND = ["node-transfer", "reproduce"]
 
 
 def run_name(seed: int, model: str) -> str:
@@ -63,7 +66,8 @@ class SweepFolder:
         Args:
             preset: The preset of the sweep.
             note: A sentence for the report; `None` keeps that of an earlier sweep.
-            command: What the sweep was started with.
+            command: What the sweep was started with; listed once, however often it is
+                given.
             runs: The sweep's own entries; see `read_record`.
 
         Raises:
@@ -71,11 +75,13 @@ class SweepFolder:
         """
         earlier = self.read_record()
         entries = {(run["model"], run["seed"]): run for run in [*earlier["runs"], *runs]}
-        commands = [c for c in earlier.get("commands", []) if c != command]
+        commands = earlier.get("commands", [])
+        if _words(command) not in map(_words, commands):
+            commands = [*commands, command]
         content = {
             "preset": preset,
             "note": earlier.get("note") if note is None else note,
-            "commands": [*commands, command],
+            "commands": commands,
             "runs": list(entries.values()),
         }
         try:
@@ -85,3 +91,9 @@ class SweepFolder:
                 f"The folder {str(self.path)!r} cannot be written ({error.strerror}): "
                 "pass output_dir= with another folder."
             ) from error
+
+
+def _words(command: str) -> list[str]:
+    """Returns a sweep's command, in words, as it is typed now."""
+    words = shlex.split(command)
+    return [*_COMMAND, *words[2:]] if words[:2] == _SCRIPT else words

@@ -88,6 +88,21 @@ def test_a_run_is_the_model_that_its_folder_is_named_after(tmp_path):
         gather([tmp_path / "nothing"])
 
 
+def test_a_run_that_the_table_has_no_row_for_is_refused(tmp_path):
+    path = write_run(tmp_path, "node_tsit5", 0, [0.7])
+    with pytest.raises(UserError, match="run of 'node_tsit5', .* pass runs of baseline,"):
+        gather([path])
+    other = write_run(tmp_path, "residual", 0, [0.7])
+    with pytest.raises(UserError, match="'residual', .* runs of node_rk, baseline"):
+        gather([other], ["node_rk", "baseline"])
+
+
+@pytest.mark.parametrize("paths", [[], [""]])
+def test_no_run_makes_no_table(paths):
+    with pytest.raises(UserError, match="no run to read: pass the directories"):
+        gather(paths)
+
+
 def test_table_1_of_runs_that_lie_anywhere(tmp_path):
     path = write_run(tmp_path, "node_rk", 0, [0.5], test=0.125)
     done = subprocess.run(

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from node_transfer.cli.main import COMMANDS
+from node_transfer.cli.main import COMMANDS, main
 from node_transfer.runs.config import EXPERIMENTS
 from tests.conftest import PROJECT
 
@@ -35,6 +35,23 @@ def test_help_lists_every_command():
     ]
     trains = [f"train {name}" for name in EXPERIMENTS]
     assert listed == [*trains, *(name for name in COMMANDS if name != "train")]
+
+
+def test_version_is_printed(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["node-transfer", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert (
+        f'version="{capsys.readouterr().out.split()[1]}"'
+        in (PROJECT / "setup.py").read_text()
+    )
+
+
+def test_h_is_help_of_a_command_as_well():
+    done = node_transfer("train", "node_rk", "-h")
+    assert done.returncode == 0 and done.stderr == ""
+    assert "--learning_rate" in done.stdout
 
 
 def test_help_of_train_lists_the_experiments():
@@ -72,6 +89,8 @@ def test_help_of_a_command_shows_its_own_flags(arguments, flag, absent):
         ((), "needs a command"),
         (("--epochs=3", "train"), "needs a command, before any flags"),
         (("train", "baseline", "--epoch=3"), "Did you mean: epochs"),
+        (("table",), "Error: This command needs --runs: pass --runs=...; see --help."),
+        (("evaluate",), "This command needs --model: pass --model=...; see --help."),
     ],
 )
 def test_what_is_no_command_is_one_sentence(arguments, sentence):

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from node_transfer.analysis.lineup import COMPARISONS, CONTROLS, MODELS
+from node_transfer.cli.program import run_arguments
 from node_transfer.errors import UserError
 from node_transfer.reproduction.plan import PRESETS, plan
 from tests.conftest import PROJECT
@@ -114,7 +115,7 @@ def test_the_command_of_a_run_is_read_as_its_config():
         "    for name in list(FLAGS):\n"
         "        delattr(FLAGS, name)\n"
         "command_line.run = show\n"
-        f"for arguments in {[run.arguments for run in runs]!r}:\n"
+        f"for arguments in {[run_arguments(run) for run in runs]!r}:\n"
         "    sys.argv = ['node-transfer', *arguments]\n"
         "    main.main()\n"
     )
@@ -129,7 +130,10 @@ def test_the_command_of_a_run_is_read_as_its_config():
     ("arguments", "match"),
     [
         (("nonsense", [0], "out", {}), "preset is 'nonsense'"),
-        (("cpu", [0, 0], "out", {}), "pass different numbers"),
+        (
+            ("cpu", [0, 0], "out", {}),
+            r"seeds is \[0, 0\]: pass at least one seed, and none of them twice",
+        ),
         (("quickstart", [0], "out", {}, ["residual"]), "no model of the preset quickst"),
     ],
 )

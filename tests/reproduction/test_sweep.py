@@ -10,14 +10,16 @@ import time
 import pytest
 
 from node_transfer.analysis.runs import read_sweep
+from node_transfer.cli.program import run_arguments
 from node_transfer.errors import UserError
 from node_transfer.reproduction.plan import plan
-from node_transfer.reproduction.sweep import run_sweep
+from node_transfer.reproduction.sweep import Program, run_sweep
 from node_transfer.runs.directory import RunDirectory
 from tests.analysis.made import write_run
 from tests.conftest import PROJECT
 
 RECORD = {"command": "node-transfer reproduce", "preset": "cpu", "note": None}
+PROGRAM = Program(("node-transfer",), ("node-transfer",), run_arguments)
 
 
 def reproduce(*flags, **options):
@@ -76,7 +78,7 @@ def test_a_finished_run_of_other_flags_is_in_the_way(tmp_path):
     finish(run, tmp_path)
     [other] = plan("paper", [0], str(tmp_path), {}, ["baseline"])
     with pytest.raises(UserError, match="finished run with epochs = 10, not 200"):
-        run_sweep([other], str(tmp_path), RECORD)
+        run_sweep([other], str(tmp_path), RECORD, PROGRAM)
     assert not (tmp_path / "sweep.json").exists()
 
 
@@ -88,7 +90,7 @@ def test_a_finished_run_older_than_a_field_is_kept_and_averaged(tmp_path):
     record = json.loads(path.read_text())
     del record["experiment"]["augment"]
     path.write_text(json.dumps(record))
-    assert run_sweep(runs, str(tmp_path), RECORD) == {}
+    assert run_sweep(runs, str(tmp_path), RECORD, PROGRAM) == {}
     assert read_sweep(tmp_path).seeds == [0, 1]
     record["experiment"]["augment"] = True
     path.write_text(json.dumps(record))
@@ -103,7 +105,7 @@ def test_a_finished_baseline_of_another_network_is_in_the_way(models, tmp_path):
     finish(run, tmp_path)
     runs = plan("cpu", [0], str(tmp_path), {"weights": "none"}, models)
     with pytest.raises(UserError, match="backbone = 'EfficientNetV2B0', not 'Effic"):
-        run_sweep(runs, str(tmp_path), RECORD)
+        run_sweep(runs, str(tmp_path), RECORD, PROGRAM)
 
 
 def test_a_folder_that_cannot_be_used_is_a_failed_run(tmp_path):
@@ -111,7 +113,9 @@ def test_a_folder_that_cannot_be_used_is_a_failed_run(tmp_path):
     (tmp_path / "seed-0").write_text("in the way")
     runs = plan("cpu", [0, 1], str(tmp_path), {}, ["baseline"])
     finish(runs[1], tmp_path)
-    failures = run_sweep(runs, str(tmp_path), RECORD, lambda error: f"Told: {error}")
+    failures = run_sweep(
+        runs, str(tmp_path), RECORD, PROGRAM, lambda error: f"Told: {error}"
+    )
     assert list(failures) == ["baseline, seed 0"]
     assert "Told: The run directory" in failures["baseline, seed 0"]
     assert "cannot be made" in failures["baseline, seed 0"]
@@ -121,25 +125,57 @@ def test_two_sweeps_cannot_share_a_folder(tmp_path):
     runs = plan("cpu", [0], str(tmp_path / "out"), {}, ["baseline"])
     at_work = pytest.raises(UserError, match="at work in")
     with RunDirectory(tmp_path / "out").locked(), at_work:
-        run_sweep(runs, str(tmp_path / "out"), RECORD)
+        run_sweep(runs, str(tmp_path / "out"), RECORD, PROGRAM)
 
 
 def test_a_later_sweep_keeps_what_an_earlier_one_recorded(tmp_path):
     for seed, note in ((0, "A note."), (1, None)):
         runs = plan("cpu", [seed], str(tmp_path), {}, ["baseline"])
         finish(runs[0], tmp_path)
-        assert run_sweep(runs, str(tmp_path), {**RECORD, "note": note}) == {}
+        assert run_sweep(runs, str(tmp_path), {**RECORD, "note": note}, PROGRAM) == {}
     record = json.loads((tmp_path / "sweep.json").read_text())
     assert record["commands"] == [RECORD["command"]]
     assert [run["seed"] for run in record["runs"]] == [0, 1]
     assert record["note"] == "A note."
 
 
+def test_going_on_with_an_old_sweep_keeps_what_made_it(tmp_path):
+    """Seed 0 is finished and recorded, seed 1 finished and not recorded."""
+    runs = plan("cpu", [0, 1], str(tmp_path), {}, ["baseline"])
+    for run in runs:
+        finish(run, tmp_path)
+    old = {
+        "commands": ["python experiments/reproduce.py --seeds=0,1 '--note=a b'"],
+        "runs": [
+            {"model": "baseline", "seed": 0, "command": "python experiments/old.py"}
+        ],
+    }
+    (tmp_path / "sweep.json").write_text(json.dumps(old))
+    for flags in ("--seeds=0,1 '--note=a b'", "--seeds=0", "--seeds=0"):
+        command = f"node-transfer reproduce {flags}"
+        assert run_sweep(runs, tmp_path, {**RECORD, "command": command}, PROGRAM) == {}
+    record = json.loads((tmp_path / "sweep.json").read_text())
+    assert record["commands"] == [*old["commands"], "node-transfer reproduce --seeds=0"]
+    first, second = record["runs"]
+    assert first == old["runs"][0]
+    assert second["command"].startswith("node-transfer train baseline ")
+
+
+def test_a_run_that_is_made_again_is_recorded_with_what_makes_it_now(tmp_path):
+    old = {"model": "baseline", "seed": 0, "command": "old"}
+    (tmp_path / "sweep.json").write_text(json.dumps({"runs": [old]}))
+    runs = plan("cpu", [0], str(tmp_path), {}, ["baseline"])
+    missing = Program((str(tmp_path / "no-such-program"),), ("mine",), run_arguments)
+    assert list(run_sweep(runs, str(tmp_path), RECORD, missing)) == ["baseline, seed 0"]
+    (entry,) = json.loads((tmp_path / "sweep.json").read_text())["runs"]
+    assert entry["command"].startswith("mine train baseline ")
+
+
 @pytest.mark.parametrize(
     ("flag", "sentence"),
     [
         ("--seeds=a", "pass whole numbers"),
-        ("--seeds=1,1", "pass different numbers"),
+        ("--seeds=1,1", "none of them twice"),
         ("--seeds=-1", "pass whole numbers"),
         ("--models=resnet", "no model of the preset"),
         ("--preset=gpu", "should be one of"),

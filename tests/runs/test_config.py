@@ -48,11 +48,40 @@ def test_choices_are_those_of_the_solver():
         ({"method": "rk5"}, "method is 'rk5': choose one of dopri5"),
         ({"optimizer": "lion"}, "optimizer is 'lion': choose one of adam, sgd"),
         ({"train_examples": 0}, "train_examples is 0"),
+        ({"seed": -1}, "seed is -1: pass a whole number from 0"),
+        ({"seed": 2**32}, "seed is 4294967296"),
+        ({"block": "maze"}, "choose one of none, .* or import the package that adds it"),
+        ({"dynamics": "sine"}, "dynamics is 'sine': .*, or import the package"),
+        ({"backbone": "MyNet"}, "backbone is 'MyNet': .*, or import the package"),
+        ({"hidden_units": 2.5}, "hidden_units is 2.5: pass an integer"),
+        ({"epochs": "5"}, "epochs is '5': pass an integer"),
+        ({"batch_size": True}, "batch_size is True: pass an integer"),
+        ({"seed": "x"}, "seed is 'x': pass an integer"),
+        ({"dataset": 5}, "dataset is 5: pass a string"),
+        ({"augment": "yes"}, "augment is 'yes': pass True or False"),
+        ({"freeze_backbone": 1}, "freeze_backbone is 1: pass True or False"),
+        ({"backbone": 5}, "backbone is 5: pass a string or None"),
+        ({"weights": 7}, "weights is 7: pass a string or None"),
+        ({"experiment": None}, "experiment is None: pass a string"),
+        ({"block": []}, r"block is \[\]: pass a string"),
+        ({"rtol": "1e-5"}, "rtol is '1e-5': pass a number"),
+        ({"atol": True}, "atol is True: pass a number"),
+        ({"image_size": 32.0}, "image_size is 32.0: pass an integer or None"),
     ],
 )
 def test_impossible_config_is_refused(change, complaint):
-    with pytest.raises(UserError, match=complaint):
-        dataclasses.replace(BASELINE, **change)
+    record = dataclasses.asdict(BASELINE) | change
+    for make in (
+        lambda: ExperimentConfig(**record),
+        lambda: BASELINE.from_record(record),
+    ):
+        with pytest.raises(UserError, match=complaint) as error:
+            make()
+        assert str(error.value).count(". ") == 0
+
+
+def test_a_whole_number_is_a_number():
+    assert dataclasses.replace(BASELINE, learning_rate=1, rtol=1).learning_rate == 1
 
 
 def test_a_config_is_read_back_as_it_was_recorded():

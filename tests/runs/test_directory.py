@@ -153,7 +153,7 @@ def test_a_start_may_be_written_in_several_ways(tmp_path, monkeypatch):
         ('{"experiment": {"experiment": "x", "block": "maze"}}', "block is 'maze'"),
         (
             '{"experiment": {"experiment": "x", "block": "none", "epochs": "ten"}}',
-            "value of the wrong type",
+            "epochs is 'ten': pass an integer",
         ),
     ],
 )
