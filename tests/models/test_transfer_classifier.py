@@ -207,3 +207,38 @@ def test_model_file_that_cannot_be_loaded_is_one_sentence(tmp_path):
             load_model(path)
         assert str(path) in str(raised.value)
         assert "\n" not in str(raised.value)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def halved(x):
+    """An activation of another package."""
+    return x / 2
+
+
+@pytest.mark.parametrize(
+    ("name", "block", "complaint"),
+    [
+        ("tests>Widen", Widen, "the class 'tests>Widen', which"),
+        (
+            "tests>Widen",
+            lambda: keras.Sequential([Widen()]),
+            "the class 'tests>Widen', which",
+        ),
+        (
+            "tests>halved",
+            lambda: keras.layers.Dense(2, activation=halved),
+            "the function 'tests>halved', which",
+        ),
+    ],
+    ids=["block", "inside a block", "function"],
+)
+def test_model_of_a_package_not_imported_names_what_is_missing(
+    name, block, complaint, tmp_path, monkeypatch
+):
+    path = tmp_path / "model.keras"
+    saving.save_model(TransferClassifier(small_backbone(), 5, block()), path)
+    monkeypatch.delitem(keras.saving.get_custom_objects(), name)
+    with pytest.raises(UserError, match="import the package that defines it") as raised:
+        load_model(path)
+    assert complaint in str(raised.value)
+    assert "\n" not in str(raised.value)
