@@ -112,6 +112,7 @@ class TransferClassifier(tf.keras.Model):
             "num_classes": self.num_classes,
             "block": None if self.block is None else serialize(self.block),
             "block_input": self.block_input,
+            "head_trainable": self.head.trainable,
         }
 
     @classmethod
@@ -122,4 +123,9 @@ class TransferClassifier(tf.keras.Model):
                 custom_objects=custom_objects,
             )
 
-        return cls(**{**config, "backbone": made("backbone"), "block": made("block")})
+        arguments = {**config, "backbone": made("backbone"), "block": made("block")}
+        head_trainable = arguments.pop("head_trainable", True)  # not in earlier files
+        model = cls(**arguments)
+        if not head_trainable:  # True would thaw it in a model that is frozen
+            model.head.trainable = False
+        return model

@@ -130,6 +130,16 @@ def test_frozen_backbone_is_frozen_in_the_reloaded_model(tmp_path):
     assert not TransferClassifier.from_config(model.get_config()).trainable_variables
 
 
+def test_frozen_head_is_frozen_in_the_reloaded_model(tmp_path):
+    model = MODELS["dense"]()
+    model.head.trainable = False
+    saving.save_model(model, tmp_path / "model.keras")
+    again = load_model(tmp_path / "model.keras")
+    assert not again.head.trainable
+    assert again.trainable
+    assert len(again.trainable_variables) == len(model.trainable_variables)
+
+
 def test_weights_alone_read_back_into_a_new_model(tmp_path):
     model, again = MODELS["conv"](), MODELS["conv"]()
     model.save_weights(tmp_path / "model.weights.h5")
