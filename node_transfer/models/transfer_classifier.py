@@ -19,6 +19,10 @@ class TransferClassifier(tf.keras.Model):
     is, layer by layer, so that a reloaded model is the same function, whichever weights
     it began with.
 
+    `keras.models.clone_model` gives a plain functional model, without `block` and the
+    other attributes, since it calls constructors of `inputs` and `outputs` alone. Clone
+    with `TransferClassifier.from_config(model.get_config())`, which has new weights too.
+
     Args:
         backbone: A functional Keras model from images to a feature map, see
             `node_transfer.build_backbone`.

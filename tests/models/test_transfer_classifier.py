@@ -119,6 +119,16 @@ def test_config_makes_the_same_model_and_stays_as_it_was():
     )
 
 
+def test_clone_by_config_is_a_classifier_with_weights_of_its_own():
+    model = MODELS["dense"]()
+    clone = TransferClassifier.from_config(model.get_config())
+    assert type(clone) is TransferClassifier
+    assert isinstance(clone.block, ODELayer)
+    assert not {id(v) for v in clone.variables} & {id(v) for v in model.variables}
+    assert not np.array_equal(clone.head.kernel, model.head.kernel)
+    assert not hasattr(keras.models.clone_model(model), "block")  # as documented
+
+
 def test_frozen_backbone_is_frozen_in_the_reloaded_model(tmp_path):
     backbone = small_backbone()
     backbone.trainable = False
