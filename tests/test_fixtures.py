@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 from node_transfer import load_model
@@ -67,6 +68,15 @@ def test_earlier_model_trains_on_with_its_optimizers_state():
     slots = [v for v in optimizer.variables if "momentum" in v.path]
     shapes = [tuple(v.shape) for v in slots]
     assert shapes == [tuple(v.shape) for v in model.trainable_variables]
+
+
+@pytest.mark.parametrize("block", ["dense", "functional"])
+def test_earlier_model_with_two_parts_of_one_class_gives_its_own_logits(block):
+    folder = FIXTURES / "same_class"
+    model = load_model(folder / f"{block}.keras")
+    images = np.arange(2 * 8 * 8 * 3, dtype="float32").reshape(2, 8, 8, 3) % 255
+    expected = json.loads((folder / "logits.json").read_text())[block]
+    assert model.predict(images, verbose=0) == pytest.approx(np.array(expected), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", FINISHED)

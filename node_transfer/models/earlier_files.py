@@ -1,5 +1,6 @@
 """Weights files from before the classifier was a functional model."""
 
+import collections
 import io
 import re
 
@@ -27,12 +28,22 @@ def rearrange(store, model: keras.Model) -> None:
     file = h5py.File(io.BytesIO(), "w")
     for name in earlier:
         earlier.copy(name, file)
+    places = _places(model)
     for part in PARTS:
         if part in file:
-            name = _snake_case(type(getattr(model, part)).__name__)
-            file[f"layers/{name}"] = file[part]
+            file[f"layers/{places[id(getattr(model, part))]}"] = file[part]
     store.h5_file = file
     earlier.close()
+
+
+def _places(model: keras.Model) -> dict[int, str]:
+    """Each layer's name under `layers`, by its id: `dense`, `dense_1`, of one class."""
+    names, seen = {}, collections.Counter()
+    for layer in model.layers:
+        name = _snake_case(type(layer).__name__)
+        names[id(layer)] = f"{name}_{seen[name]}" if seen[name] else name
+        seen[name] += 1
+    return names
 
 
 def _snake_case(name: str) -> str:

@@ -1,6 +1,7 @@
 """Loading saved models, with an answer for each way that it can go wrong."""
 
 import os
+import re
 import zipfile
 
 import keras
@@ -18,7 +19,8 @@ def load_model(path, compile: bool = False) -> keras.Model:
         compile: Whether to restore the optimizer too, to train on.
 
     Raises:
-        UserError: The file is missing, truncated, or not a saved Keras model.
+        UserError: The file is missing, truncated, or not a saved Keras model, or has a
+            class or function of a package that is not imported.
     """
     path = os.fspath(path)
     if not os.path.isfile(path):
@@ -35,11 +37,27 @@ def load_model(path, compile: bool = False) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=compile)
     except Exception as error:  # zipfile, h5py, json and Keras raise many kinds here
+        unknown = _unknown_name(str(error))
+        if unknown:
+            raise UserError(
+                f"The model in {path!r} is made with {unknown}, which Keras does not "
+                "know: import the package that defines it before loading."
+            ) from error
         raise UserError(
             f"The file {path!r} could not be loaded as a Keras model "
             f"({first_line(error)}): pass a file that model.save wrote to its end, with "
             "a matching version of Keras."
         ) from error
+
+
+def _unknown_name(message: str) -> str | None:
+    """What Keras did not find: "the class 'package>Name'"; `None`: another complaint."""
+    found = re.search(r"Could not locate (class|function) '([^']+)'", message)
+    if not found:
+        return None
+    kind, name = found.groups()
+    registered = re.search(rf"'registered_name': '([^']+>{re.escape(name)})'", message)
+    return f"the {kind} '{registered[1] if registered else name}'"
 
 
 def save_model(model: keras.Model, path) -> None:

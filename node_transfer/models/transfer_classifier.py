@@ -19,6 +19,10 @@ class TransferClassifier(tf.keras.Model):
     is, layer by layer, so that a reloaded model is the same function, whichever weights
     it began with.
 
+    `keras.models.clone_model` gives a plain functional model, without `block` and the
+    other attributes, since it calls constructors of `inputs` and `outputs` alone. Clone
+    with `TransferClassifier.from_config(model.get_config())`, which has new weights too.
+
     Args:
         backbone: A functional Keras model from images to a feature map, see
             `node_transfer.build_backbone`.
@@ -112,6 +116,7 @@ class TransferClassifier(tf.keras.Model):
             "num_classes": self.num_classes,
             "block": None if self.block is None else serialize(self.block),
             "block_input": self.block_input,
+            "head_trainable": self.head.trainable,
         }
 
     @classmethod
@@ -122,4 +127,9 @@ class TransferClassifier(tf.keras.Model):
                 custom_objects=custom_objects,
             )
 
-        return cls(**{**config, "backbone": made("backbone"), "block": made("block")})
+        arguments = {**config, "backbone": made("backbone"), "block": made("block")}
+        head_trainable = arguments.pop("head_trainable", True)  # not in earlier files
+        model = cls(**arguments)
+        if not head_trainable:  # True would thaw it in a model that is frozen
+            model.head.trainable = False
+        return model

@@ -14,6 +14,7 @@ from node_transfer.errors import UserError
 from node_transfer.layers.ode_layer import ODELayer
 from node_transfer.models.blocks import solver_options
 from node_transfer.ode import failure
+from node_transfer.runs.config import ExperimentConfig
 
 EVALUATION_BATCH_SIZE = 128
 
@@ -121,14 +122,15 @@ def change_solver(
     rtol: float | None = None,
     atol: float | None = None,
     method: str | None = None,
-    num_steps: int = 4,
+    num_steps: int | None = None,
 ) -> None:
     """Gives the model's ODE block other solver settings; compile the model after it.
 
     Args:
         model: A `TransferClassifier`.
         rtol, atol, method: What to change; `None` leaves it as it was.
-        num_steps: Steps of a method on a fixed grid.
+        num_steps: Steps of a method on a fixed grid; `None` leaves them as they were, or
+            takes the default of `ExperimentConfig` where the method before had none.
 
     Raises:
         ValueError: The model has no ODE block, or the settings do not go together.
@@ -136,6 +138,10 @@ def change_solver(
     block = getattr(model, "block", None)
     if not isinstance(block, ODELayer):
         raise ValueError("The model has no ODE block whose solver could be changed.")
-    needed = solver_options(method, num_steps)
-    options = {**block.options.given(), **needed} if needed else None
+    changes = None
+    if num_steps is not None:
+        changes = {"num_steps": num_steps}
+    elif block.options.num_steps is None:
+        changes = solver_options(method, ExperimentConfig.num_steps)
+    options = {**block.options.given(), **changes} if changes else None
     block.set_solver(rtol=rtol, atol=atol, method=method, options=options)

@@ -119,6 +119,16 @@ def test_config_makes_the_same_model_and_stays_as_it_was():
     )
 
 
+def test_clone_by_config_is_a_classifier_with_weights_of_its_own():
+    model = MODELS["dense"]()
+    clone = TransferClassifier.from_config(model.get_config())
+    assert type(clone) is TransferClassifier
+    assert isinstance(clone.block, ODELayer)
+    assert not {id(v) for v in clone.variables} & {id(v) for v in model.variables}
+    assert not np.array_equal(clone.head.kernel, model.head.kernel)
+    assert not hasattr(keras.models.clone_model(model), "block")  # as documented
+
+
 def test_frozen_backbone_is_frozen_in_the_reloaded_model(tmp_path):
     backbone = small_backbone()
     backbone.trainable = False
@@ -128,6 +138,16 @@ def test_frozen_backbone_is_frozen_in_the_reloaded_model(tmp_path):
     assert [v.path for v in again.trainable_variables] == ["head/kernel", "head/bias"]
     model.trainable = False
     assert not TransferClassifier.from_config(model.get_config()).trainable_variables
+
+
+def test_frozen_head_is_frozen_in_the_reloaded_model(tmp_path):
+    model = MODELS["dense"]()
+    model.head.trainable = False
+    saving.save_model(model, tmp_path / "model.keras")
+    again = load_model(tmp_path / "model.keras")
+    assert not again.head.trainable
+    assert again.trainable
+    assert len(again.trainable_variables) == len(model.trainable_variables)
 
 
 def test_weights_alone_read_back_into_a_new_model(tmp_path):
@@ -207,3 +227,38 @@ def test_model_file_that_cannot_be_loaded_is_one_sentence(tmp_path):
             load_model(path)
         assert str(path) in str(raised.value)
         assert "\n" not in str(raised.value)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def halved(x):
+    """An activation of another package."""
+    return x / 2
+
+
+@pytest.mark.parametrize(
+    ("name", "block", "complaint"),
+    [
+        ("tests>Widen", Widen, "the class 'tests>Widen', which"),
+        (
+            "tests>Widen",
+            lambda: keras.Sequential([Widen()]),
+            "the class 'tests>Widen', which",
+        ),
+        (
+            "tests>halved",
+            lambda: keras.layers.Dense(2, activation=halved),
+            "the function 'tests>halved', which",
+        ),
+    ],
+    ids=["block", "inside a block", "function"],
+)
+def test_model_of_a_package_not_imported_names_what_is_missing(
+    name, block, complaint, tmp_path, monkeypatch
+):
+    path = tmp_path / "model.keras"
+    saving.save_model(TransferClassifier(small_backbone(), 5, block()), path)
+    monkeypatch.delitem(keras.saving.get_custom_objects(), name)
+    with pytest.raises(UserError, match="import the package that defines it") as raised:
+        load_model(path)
+    assert complaint in str(raised.value)
+    assert "\n" not in str(raised.value)

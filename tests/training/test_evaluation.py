@@ -1,0 +1,42 @@
+"""Other solver settings for a model that is trained already."""
+
+import keras
+import pytest
+
+from node_transfer import DenseDynamics, ODELayer, TransferClassifier
+from node_transfer.runs.config import ExperimentConfig
+from node_transfer.training.evaluation import change_solver
+
+ADAPTIVE = {"method": "dopri5", "options": {"max_num_steps": 50}}
+GRID = {"method": "rk4", "options": {"num_steps": 8, "max_num_steps": 50}}
+
+
+def model_with(solver):
+    images = keras.Input((8, 8, 3))
+    backbone = keras.Model(images, keras.layers.Conv2D(2, 3)(images))
+    return TransferClassifier(backbone, 3, ODELayer(DenseDynamics(2), **solver))
+
+
+@pytest.mark.parametrize(
+    ("solver", "changes", "num_steps"),
+    [
+        (GRID, {"method": "rk4"}, 8),
+        (GRID, {"method": "euler"}, 8),
+        (GRID, {"num_steps": 2}, 2),
+        (GRID, {"method": "dopri5"}, None),
+        (ADAPTIVE, {"method": "rk4"}, ExperimentConfig.num_steps),
+        (ADAPTIVE, {"method": "rk4", "num_steps": 3}, 3),
+        (ADAPTIVE, {"rtol": 1e-5}, None),
+    ],
+)
+def test_steps_of_the_grid_stay_unless_they_are_given(solver, changes, num_steps):
+    model = model_with(solver)
+    change_solver(model, **changes)
+    options = model.block.options
+    assert (options.num_steps, options.max_num_steps) == (num_steps, 50)
+    assert model.block.method == changes.get("method", solver["method"])
+
+
+def test_steps_of_a_method_that_chooses_its_own_are_refused():
+    with pytest.raises(ValueError, match="chooses its own steps"):
+        change_solver(model_with(ADAPTIVE), num_steps=8)
