@@ -1,7 +1,7 @@
 """How long the next step is: error norm, first step, controller, memory.
 
-Hairer, Norsett & Wanner, Solving Ordinary Differential Equations I, sections II.4
-(automatic first step, error norm) and IV.2 of volume II (PI controller).
+Hairer, Norsett & Wanner, Solving Ordinary Differential Equations I, section II.4 (error
+norm) and IV.2 of volume II (PI controller); the first step is our own rule.
 """
 
 import math
@@ -16,7 +16,7 @@ PI_BETA = 0.04  # Hairer's value for dopri5
 # Of the automatic first step: the largest d h^(p+1) considered, in units of the
 # tolerance; where f is probed, as a part of that; and K. Chosen on DETEST and random
 # networks.
-FARTHEST, PROBE, ERROR_CONSTANT = 1e6, 0.1, 100.0
+FARTHEST, PROBE, ERROR_CONSTANT = 1e6, 0.1, 30.0
 
 # The step that a solve is to start with, as a fraction of the one that its predecessor's
 # errors call just right. For a method of order 5 the first fraction aims at a third of
