@@ -9,6 +9,8 @@ from datetime import date
 from importlib import metadata
 from pathlib import Path
 
+from node_transfer.training.provenance import cpu_model
+
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
     "tensorflow",
@@ -65,7 +67,7 @@ def write(name: str, rows: list[dict], quick: bool) -> Path:
         "benchmark": name,
         "quick": quick,
         "date": date.today().isoformat(),
-        "machine": {"cpu": cpu_name(), "cores": os.cpu_count()},
+        "machine": {"cpu": cpu_model(), "cores": os.cpu_count()},
         "versions": {"python": platform.python_version(), **versions},
         "rows": rows,
     }
@@ -73,14 +75,3 @@ def write(name: str, rows: list[dict], quick: bool) -> Path:
     path = RESULTS / f"{name}{'_quick' if quick else ''}.json"
     path.write_text(json.dumps(record, indent=1) + "\n")
     return path
-
-
-def cpu_name() -> str:
-    """The processor's name, where the system tells."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
