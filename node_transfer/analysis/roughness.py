@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from node_transfer.analysis.stability import epochs_to_reach
+
 WINDOWS = {"short": (3, 10), "early": (11, 50), "late": (61, 100)}  # epochs, both in
 LEVEL_PART = 4  # the level of a curve is that of its last quarter
 LEVEL_EPOCHS = 3  # or of so many epochs, where a quarter is less
@@ -78,6 +80,7 @@ def level(values: Sequence[float]) -> float:
 
 def epochs_to_level(values: Sequence[float], target: float, loss: bool = False) -> float:
     """Returns the first epoch, from 1, at the target or beyond it; infinity for none."""
-    x = np.asarray(values, float)
-    reached = np.flatnonzero(x <= target if loss else x >= target)
-    return float(reached[0] + 1) if len(reached) else float("inf")
+    sign = -1 if loss else 1
+    return float(
+        epochs_to_reach([sign * x for x in values], sign * target) or float("inf")
+    )

@@ -1,9 +1,9 @@
 """The table of sources of images. Imports no TensorFlow before a source is opened."""
 
-import importlib
 from collections.abc import Callable
 
 from node_transfer.data.image_source import ImageSource
+from node_transfer.registry import locate
 
 Loader = Callable[[str, str | None], ImageSource]
 
@@ -35,8 +35,7 @@ def open_source(dataset: str, data_dir: str | None = None) -> ImageSource:
     else:
         loader, argument = EVERY_OTHER_NAME, dataset
     if isinstance(loader, str):
-        module, function = loader.split(":")
-        loader = getattr(importlib.import_module(module), function)
+        loader = locate(loader)
     return loader(argument, data_dir)
 
 

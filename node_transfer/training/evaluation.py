@@ -1,7 +1,8 @@
 """Numbers of a saved model, each from one function."""
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -17,6 +18,18 @@ from node_transfer.ode import failure
 from node_transfer.runs.config import ExperimentConfig
 
 EVALUATION_BATCH_SIZE = 128
+
+
+@contextlib.contextmanager
+def failures_told(addition: Callable[[], str] = str):
+    """Turns a failed solve into a `UserError`, with an addition to its sentence."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        sentence = failure.sentence_of(error)
+        if sentence is None:
+            raise
+        raise UserError(f"{sentence}{addition()}") from None
 
 
 def loss():
@@ -66,11 +79,8 @@ def evaluate_splits(
 def _evaluate_compiled(model, data, split, batch_size, verbose) -> dict:
     batches = evaluation_batches(data, split, batch_size)
     start = time.perf_counter()
-    try:
+    with failures_told():
         results = model.evaluate(batches, verbose=verbose, return_dict=True)
-    except tf.errors.InvalidArgumentError as error:
-        sentence = failure.sentence_of(error)
-        raise (UserError(sentence) if sentence else error) from None
     return {
         "accuracy": float(results["accuracy"]),
         "loss": float(results["loss"]),
@@ -100,11 +110,8 @@ def predict(
     """
     logits, labels = [], []
     for images, batch_labels in evaluation_batches(data, split, batch_size):
-        try:
+        with failures_told():
             logits.append(model.predict_on_batch(images))
-        except tf.errors.InvalidArgumentError as error:
-            sentence = failure.sentence_of(error)
-            raise (UserError(sentence) if sentence else error) from None
         labels.append(batch_labels.numpy())
     logits, labels = np.concatenate(logits), np.concatenate(labels)
     dtype = np.min_scalar_type(data.num_classes - 1)

@@ -1,14 +1,11 @@
 """The one function that every experiment is: a config becomes a run directory."""
 
-import contextlib
 import dataclasses
 import os
 import statistics
 import sys
-from collections.abc import Callable
 
 import keras
-import tensorflow as tf
 
 from node_transfer.data import checksums
 from node_transfer.data.image_data import SPLITS, ImageData
@@ -17,7 +14,6 @@ from node_transfer.data.pipelines import evaluation_batches, training_batches
 from node_transfer.errors import UserError
 from node_transfer.models.backbones import BACKBONES, MIN_IMAGE_SIZE
 from node_transfer.models.saving import load_model, save_model
-from node_transfer.ode import failure
 from node_transfer.runs.config import WEIGHTS_WORDS, ExperimentConfig
 from node_transfer.runs.directory import RunDirectory
 from node_transfer.training import evaluation, provenance
@@ -139,23 +135,11 @@ def _record_start(run, config, model, data, environment):
         run.add_to_config(continued=[*recorded.get("continued", []), continued])
     elif "start" not in recorded:
         batches = evaluation_batches(data, "validation", config.batch_size)
-        with _failures_told():
+        with evaluation.failures_told():
             results = model.evaluate(batches, verbose=0, return_dict=True)
         run.add_to_config(
             start={f"val_{name}": float(results[name]) for name in ("accuracy", "loss")}
         )
-
-
-@contextlib.contextmanager
-def _failures_told(addition: Callable[[], str] = str):
-    """Turns a failed solve into a `UserError`, with an addition to its sentence."""
-    try:
-        yield
-    except tf.errors.InvalidArgumentError as error:
-        sentence = failure.sentence_of(error)
-        if sentence is None:
-            raise
-        raise UserError(f"{sentence}{addition()}") from None
 
 
 def _train(run, config, model, data, steps_per_epoch, verbose):
@@ -182,7 +166,7 @@ def _fit(run, config, model, data, steps_per_epoch, epochs_done, rows, verbose):
             "overwrite=True starts anew.)"
         )
 
-    with _failures_told(kept):
+    with evaluation.failures_told(kept):
         model.fit(
             batches,
             initial_epoch=epochs_done,
