@@ -13,11 +13,15 @@ The system is linear in a. It is solved for a divided by its largest component a
 start, so that the tolerance is relative to the gradient, whatever the scale of the loss.
 """
 
+import dataclasses
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from node_transfer.ode import stepping
 from node_transfer.ode.gradient import Gradient, SolvedProblem
 from node_transfer.ode.solver import Solver
+from node_transfer.ode.step_size import root_mean_square
 from node_transfer.ode.tensors import add, inner_product, scalar
 from node_transfer.ode.vjp import RecordedEvaluation, Sources
 
@@ -49,6 +53,10 @@ def gradient(
         a_bar, source_bars, _ = evaluation.vjp(a, with_sources=quadrature)
         return [*evaluation.value, *(-x for x in a_bar)], [-x for x in source_bars]
 
+    if settings.norm is not None:
+        settings = dataclasses.replace(
+            settings, norm=_larger(settings.norm, num_components)
+        )
     largest = [tf.reduce_max(tf.abs(bar)) for bar in output_bars]
     scale = tf.maximum(tf.reduce_max(tf.stack(largest)), 0.0)  # of no elements: -inf
     # Mixed precision probes for the largest loss scale with cotangents that overflow,
@@ -112,3 +120,16 @@ def gradient(
         suited_step=suited_step,
         suited_rejected_step=least,
     )
+
+
+def _larger(norm: Callable, num_components: int) -> Callable:
+    """The norm of the adjoint system: the larger one of its parts' norms."""
+
+    def of_both(ratios: list) -> tf.Tensor:
+        n = num_components
+        parts = [norm(ratios[:n]), norm(ratios[n : 2 * n])]
+        if ratios[2 * n :]:
+            parts.append(root_mean_square(ratios[2 * n :]))
+        return tf.reduce_max(tf.stack(parts))
+
+    return of_both

@@ -6,6 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from node_transfer.ode import stepping
+from node_transfer.ode.loop_state import StepSettings
 from node_transfer.ode.tableaus import DOPRI5
 
 _Counts = collections.namedtuple(
@@ -107,7 +108,7 @@ class DormandPrince(tfp.math.ode.DormandPrince):
         first_step = previous_solver_internal_state
         if first_step is None:
             first_step = self._first_step_size
-        settings = stepping.StepSettings(
+        settings = StepSettings(
             DOPRI5,
             self._rtol,
             self._atol,

@@ -1,6 +1,7 @@
 """What a solve that cannot go on says to the person at the keyboard."""
 
 import tensorflow as tf
+from tensorflow.python.ops import control_flow_util
 
 RUNNING, TOO_MANY_STEPS, STEP_UNDERFLOW, NOT_FINITE = range(4)
 REASONS = (
@@ -31,42 +32,63 @@ def sentence_of(error: Exception) -> str | None:
 def checked(y, status, circumstances, phase: str, on_failure: str):
     """Returns the state `y`, or stops the program where the solve failed.
 
-    Eagerly a failure raises `ODESolveError`; in a graph the op raises
-    `tf.errors.InvalidArgumentError` with the same sentence. With `on_failure="nan"`,
-    and under XLA, which drops such checks, the state is NaN instead.
-
     Args:
         y: List of tensors.
+        status: Scalar integer tensor, an index into `REASONS`.
+        circumstances, phase, on_failure: See `checks`.
+    """
+    solved = tf.equal(status, RUNNING)
+    with tf.control_dependencies(checks(status, circumstances, phase, on_failure)):
+        return [tf.where(solved, x, tf.cast(float("nan"), x.dtype)) for x in y]
+
+
+def checks(status, circumstances, phase: str, on_failure: str) -> list:
+    """Stops the program where a solve failed.
+
+    Eagerly a failure raises `ODESolveError`; in a graph the op returned, to be depended
+    on, raises `tf.errors.InvalidArgumentError` with the same sentence. With
+    `on_failure="nan"`, and under XLA, which has no such ops, nothing is raised.
+
+    There is no branch in it, so that `tf.vectorized_map` can follow it.
+
+    Args:
         status: Scalar integer tensor, an index into `REASONS`.
         circumstances: `(t, step size, nfe, rtol, atol)` where the solve stopped.
         phase: What was being solved, for the sentence.
         on_failure: `"raise"` or `"nan"`.
     """
+    if on_failure != "raise":
+        return []
+    solved = tf.equal(status, RUNNING)
+    if tf.executing_eagerly():
+        if not solved:
+            sentence = _sentence(status, circumstances, phase)
+            raise ODESolveError(sentence.numpy().decode())
+        return []
+    if compiles_with_xla():
+        return []
+    return [tf.debugging.Assert(solved, [_sentence(status, circumstances, phase)])]
 
-    def message():
-        t, step, nfe, rtol, atol = (
-            tf.strings.as_string(x, shortest=True)
-            if x.dtype.is_floating
-            else tf.strings.as_string(x)
-            for x in map(tf.convert_to_tensor, circumstances)
-        )
-        return tf.strings.join(
-            [
-                f"{MARKER} ({phase}): ",
-                tf.gather(REASONS, status),
-                *(" at t = ", t, ", with step size ", step, ", after ", nfe),
-                *(" evaluations of f at rtol = ", rtol, ", atol = ", atol, ". "),
-                REMEDIES,
-            ]
-        )
 
-    def fail():
-        checks = []
-        if on_failure == "raise":
-            if tf.executing_eagerly():
-                raise ODESolveError(message().numpy().decode())
-            checks.append(tf.debugging.Assert(False, [message()]))
-        with tf.control_dependencies(checks):
-            return [tf.fill(tf.shape(x), tf.cast(float("nan"), x.dtype)) for x in y]
+def _sentence(status, circumstances, phase: str) -> tf.Tensor:
+    """The sentence of a failed solve, a scalar string."""
+    t, step, nfe, rtol, atol = (
+        tf.strings.as_string(x, shortest=True)
+        if x.dtype.is_floating
+        else tf.strings.as_string(x)
+        for x in map(tf.convert_to_tensor, circumstances)
+    )
+    return tf.strings.join(
+        [
+            f"{MARKER} ({phase}): ",
+            tf.gather(REASONS, status),
+            *(" at t = ", t, ", with step size ", step, ", after ", nfe),
+            *(" evaluations of f at rtol = ", rtol, ", atol = ", atol, ". "),
+            REMEDIES,
+        ]
+    )
 
-    return tf.cond(tf.equal(status, RUNNING), lambda: [tf.identity(x) for x in y], fail)
+
+def compiles_with_xla() -> bool:
+    """Whether what is traced now is to be compiled by XLA (`jit_compile=True`)."""
+    return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())

@@ -19,11 +19,12 @@ class GradientMethod:
     """A way to differentiate a solve.
 
     Attributes:
-        module: The module whose `gradient` does it; imported when first used.
+        module: The module whose `gradient` does it, imported when first used; `None`
+            leaves it to TensorFlow.
         records_steps: Whether the forward solve must keep its accepted steps.
     """
 
-    module: str
+    module: str | None
     records_steps: bool
 
     def load(self) -> Callable:
@@ -34,6 +35,7 @@ class GradientMethod:
 GRADIENTS = {
     "backprop": GradientMethod("node_transfer.ode.backprop", records_steps=True),
     "adjoint": GradientMethod("node_transfer.ode.adjoint", records_steps=False),
+    "autodiff": GradientMethod(None, records_steps=False),
 }
 
 

@@ -55,14 +55,16 @@ def density(tree: Tree) -> int:
     return _num_nodes(tree) * math.prod(map(density, tree))
 
 
-def _stage_weights(tree: Tree, a: np.ndarray) -> np.ndarray:
+def _stage_weights(tree: Tree, a: np.ndarray, known: dict) -> np.ndarray:
     """`phi_i` of a tree: the product of `sum_j a_ij phi_j` over its subtrees."""
-    factors = (a @ _stage_weights(subtree, a) for subtree in tree)
-    return functools.reduce(np.multiply, factors, np.ones(len(a)))
+    if tree not in known:
+        factors = (a @ _stage_weights(subtree, a, known) for subtree in tree)
+        known[tree] = functools.reduce(np.multiply, factors, np.ones(len(a)))
+    return known[tree]
 
 
 def first_violation(
-    a: np.ndarray, b: np.ndarray, order: int, tolerance: float
+    a: np.ndarray, b: np.ndarray, order: int, tolerance: float, theta: float = 1.0
 ) -> Violation | None:
     """The condition of least order, up to `order`, that the method does not satisfy.
 
@@ -71,14 +73,18 @@ def first_violation(
         b: Weights of the solution, shape (stages,).
         order: Order claimed, 1 or more.
         tolerance: Of the rounding of the coefficients, relative.
+        theta: The part of the step after which the weights give the solution; below 1
+            for an interpolant (Hairer, Norsett & Wanner, section II.6).
 
     Returns:
         The violation, or `None` for a method of that order.
     """
+    known: dict[Tree, np.ndarray] = {}
     for condition_order in range(1, order + 1):
         for tree in rooted_trees(condition_order):
-            terms = b * _stage_weights(tree, a)
-            value, expected = float(np.sum(terms)), 1 / density(tree)
+            terms = b * _stage_weights(tree, a, known)
+            value = float(np.sum(terms))
+            expected = theta**condition_order / density(tree)
             if not abs(value - expected) <= tolerance * max(1, np.sum(np.abs(terms))):
                 return Violation(condition_order, value, expected)
     return None

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from node_transfer.ode.butcher_tableau import ButcherTableau
-from node_transfer.ode.tensors import inner_product
+from node_transfer.ode.tensors import add, inner_product
 from node_transfer.ode.vjp import RecordedEvaluation
 
 
@@ -41,16 +41,16 @@ def step(tableau: ButcherTableau, func, t, dt, y, first):
         first: `(dy, dq)` at `(t, y)`.
 
     Returns:
-        `(y1, q_change, last, error)`: the state at `t + dt`, the change of the
-        quadrature components, `(dy, dq)` of the last stage, and the error estimate of
-        `y1` (`None` for a tableau without one).
+        `(y1, q_change, stages)`: the state at `t + dt`, the change of the quadrature
+        components, and `(dy, dq)` of each stage.
     """
     stages = [first]
     last_used_again = tableau.first_same_as_last
     for i in range(1, tableau.num_stages):
         ends_here = last_used_again and i == tableau.num_stages - 1
         stage_y = combine(dt, tableau.a[i], [dy for dy, _ in stages], start=y)
-        needs_quadrature = tableau.b[i] != 0 or ends_here
+        has_weight = tableau.b[i] != 0 or (tableau.adaptive and tableau.error[i] != 0)
+        needs_quadrature = has_weight or ends_here
         stages.append(func(t + tableau.c[i] * dt, stage_y, needs_quadrature))
     derivatives = [dy for dy, _ in stages]
     # The last stage of a first-same-as-last method was evaluated at y1 itself.
@@ -59,11 +59,10 @@ def step(tableau: ButcherTableau, func, t, dt, y, first):
     q_change = []
     if first[1]:
         q_change = combine(dt, [b for b, _ in weighted], [dq for _, dq in weighted])
-    error = combine(dt, tableau.error, derivatives) if tableau.adaptive else None
-    return y1, q_change, stages[-1], error
+    return y1, q_change, stages
 
 
-def step_gradient(tableau: ButcherTableau, func, t, dt, y, cotangent, sources):
+def step_gradient(tableau, func, t, dt, y, cotangent, sources, stage_cotangents=None):
     """Gradient of one step: recomputes its stages and goes back through them.
 
     With `l_i = dt (b_i g + sum_j a_ji v_j)` and `v_i = l_i df/dy(stage i)`, taken from
@@ -79,10 +78,13 @@ def step_gradient(tableau: ButcherTableau, func, t, dt, y, cotangent, sources):
         y: State at `t`, a list of tensors.
         cotangent: `g`, the cotangent of the state at `t + dt`, a list of tensors.
         sources: `vjp.Sources`: what else a gradient is wanted for.
+        stage_cotangents: What the derivatives k_i get from elsewhere: for each stage a
+            list of tensors, or `None`.
 
     Returns:
-        `(y_bar, source_bars, t_bar, dt_bar)`; `source_bars` is a list with an entry for
-        each stage, to be summed; the last two are `None` unless `sources.times`.
+        `(y_bar, source_bars, t_bar, dt_bar, ks)`; `source_bars` is a list with an entry
+        for each stage, to be summed; the bars of t and dt are `None` unless
+        `sources.times`; `ks` are the derivatives.
     """
     num_stages = tableau.evaluations_per_step
     evaluations = []
@@ -99,15 +101,21 @@ def step_gradient(tableau: ButcherTableau, func, t, dt, y, cotangent, sources):
         # A stage that the error estimate alone uses has no cotangent.
         later = [j for j in range(i + 1, num_stages) if stage_bars[j] is not None]
         weights = [tableau.b[i], *(tableau.a[j][i] for j in later)]
-        if not any(weights):
+        k_bar = None
+        if any(weights):
+            k_bar = combine(dt, weights, [cotangent, *(stage_bars[j] for j in later)])
+            if sources.times:
+                dt_bar += inner_product(k_bar, evaluations[i].value) / dt
+        if stage_cotangents is not None:
+            others = stage_cotangents[i]
+            k_bar = others if k_bar is None else add(k_bar, others)
+        if k_bar is None:
             continue
-        k_bar = combine(dt, weights, [cotangent, *(stage_bars[j] for j in later)])
         stage_bars[i], bars, stage_t_bar = evaluations[i].vjp(k_bar)
         source_bars.append(bars)
         if sources.times:
             t_bar += stage_t_bar
             dt_bar += tableau.c[i] * stage_t_bar
-            dt_bar += inner_product(k_bar, evaluations[i].value) / dt
     used = [bar for bar in stage_bars if bar is not None]
     y_bar = [tf.add_n(parts) for parts in zip(cotangent, *used, strict=True)]
-    return y_bar, source_bars, t_bar, dt_bar
+    return y_bar, source_bars, t_bar, dt_bar, [e.value for e in evaluations]

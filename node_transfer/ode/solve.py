@@ -7,7 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from node_transfer.ode import failure, methods, stepping, tfp_methods
+from node_transfer.ode import (
+    failure,
+    jumps,
+    methods,
+    per_sample,
+    stepping,
+    tfp_methods,
+)
 from node_transfer.ode.gradient import Gradient, SolvedProblem
 from node_transfer.ode.problem import Problem
 from node_transfer.ode.solution import Solution
@@ -41,6 +48,16 @@ class ODEInfo(NamedTuple):
     def of(cls, solution: Solution) -> "ODEInfo":
         return cls(*(getattr(solution, name) for name in cls._fields))
 
+    @classmethod
+    def of_all(cls, infos: list["ODEInfo"]) -> "ODEInfo":
+        """That of a solve in parts; its status is that of the first part that failed."""
+        status = infos[-1].status
+        for info in reversed(infos[:-1]):
+            status = tf.where(tf.equal(info.status, failure.RUNNING), status, info.status)
+        sums = (tf.add_n([i[k] for i in infos]) for k in range(3))
+        least = (tf.reduce_min(tf.stack([i[k] for i in infos])) for k in (3, 4))
+        return cls(*sums, *least, status)
+
 
 class BackwardInfo(NamedTuple):
     """What a gradient cost. Scalar tensors.
@@ -64,10 +81,19 @@ def solve(func: Callable, y0, t, solver: Solver, constants: dict | None = None):
         ValueError, ODESolveError: See `odeint`.
     """
     problem = Problem.of(func, y0, t, constants)
+    if solver.options.per_sample and problem.time_gradient:
+        raise ValueError(
+            "per_sample is True and t is a tensor, whose gradient it does not have: pass "
+            "t as numbers."
+        )
+    if solver.options.norm is not None:
+        solver = solver.with_norm_of(y0)
     if problem.times.shape[0] == 1:
         states, info = _nothing_to_solve(problem)
     elif solver.tableau is None:
         states, info = _solve_by_tfp(solver, problem)
+    elif solver.options.jump_times:
+        states, info = _solve_with_jumps(solver, problem)
     else:
         states, info = _solve_by_steps(solver, problem)
     out_dtype = tf.nest.flatten(y0)[0].dtype
@@ -82,23 +108,32 @@ def _nothing_to_solve(problem: Problem):
     return [y[None][:0] for y in problem.y0], info
 
 
+def _solve_with_jumps(solver: Solver, problem: Problem):
+    """Solves from jump to jump, by a solve for each part."""
+    y, kept, infos = problem.y0, [], []
+    for part in jumps.parts(problem, solver.options.jump_times):
+        outputs, info = _solve_by_steps(solver, part.problem_from(y))
+        y = [x[-1] for x in outputs]
+        kept.append([x[: part.num_outputs] for x in outputs])
+        infos.append(info)
+    states = [tf.concat(parts, axis=0) for parts in zip(*kept, strict=True)]
+    return states, ODEInfo.of_all(infos)
+
+
 def _solve_by_steps(solver: Solver, problem: Problem):
     """Integrates, with the gradient asked for in place of TensorFlow's own."""
     num_components = len(problem.y0)
     method = methods.GRADIENTS[solver.gradient]
-    gradient = method.load()
+    if method.module is None:
+        solution = _integrate(solver, problem, problem.y0, problem.times)
+        info = ODEInfo(*(tf.stop_gradient(x) for x in ODEInfo.of(solution)))
+        return solution.outputs, info
+    gradient = per_sample.gradient if solver.options.per_sample else method.load()
 
     @tf.custom_gradient
     def integrate(times, *tensors):
         y0, constants = list(tensors[:num_components]), tensors[num_components:]
-        solution = stepping.integrate(
-            solver.forward,
-            lambda t, y, quadrature: (problem.rhs(t, y, constants), []),
-            y0,
-            times,
-            first_step=solver.options.first_step,
-            record=method.records_steps,
-        )
+        solution = _integrate(solver, problem, y0, times, constants)
         solved = SolvedProblem(problem.rhs, y0, times, solution)
 
         def backward(*bars, variables=()):
@@ -117,6 +152,20 @@ def _solve_by_steps(solver: Solver, problem: Problem):
     return list(results[:num_components]), info
 
 
+def _integrate(solver: Solver, problem: Problem, y0, times, constants=None) -> Solution:
+    """The solve itself, with the constants in place of the problem's own."""
+    constants = problem.constants if constants is None else constants
+    integrate = per_sample.integrate if solver.options.per_sample else stepping.integrate
+    return integrate(
+        solver.forward,
+        lambda t, y, quadrature: (problem.rhs(t, y, constants), []),
+        y0,
+        times,
+        first_step=solver.options.first_step,
+        record=methods.GRADIENTS[solver.gradient].records_steps,
+    )
+
+
 def _bars(solver: Solver, solved: SolvedProblem, result: Gradient) -> tuple:
     """The gradient as TensorFlow wants it: for times, state, tensors and variables."""
     if solver.options.on_backward is not None:
@@ -128,7 +177,7 @@ def _bars(solver: Solver, solved: SolvedProblem, result: Gradient) -> tuple:
         time_bars = tf.zeros_like(solved.times)
     bars = [time_bars, *result.y0_bar, *result.source_bars]
     if solver.options.on_failure == "nan":  # the state is NaN, so its gradient is too
-        reached = tf.equal(solved.solution.status, failure.RUNNING)
+        reached = tf.reduce_all(tf.equal(solved.solution.status, failure.RUNNING))
         bars = [tf.where(reached, bar, tf.cast(np.nan, bar.dtype)) for bar in bars]
     return _first_derivative_only(*bars)
 
@@ -162,9 +211,9 @@ def _first_derivative_only(*bars):
 
     def backward(*unused):
         raise NotImplementedError(
-            "Second derivatives of odeint are not implemented: the gradient of a solve "
-            "cannot be differentiated again. For a gradient penalty or a Hessian, "
-            "differentiate a loop of Runge-Kutta steps of your own."
+            "Second derivatives, and forward-mode ones, of this gradient of odeint are "
+            "not implemented. For a gradient penalty, a Hessian or a JVP pass "
+            "gradient='autodiff', which TensorFlow differentiates as often as asked."
         )
 
     return tuple(tf.identity(bar) for bar in bars), backward

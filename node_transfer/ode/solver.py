@@ -1,108 +1,23 @@
 """How a problem is solved: everything that `odeint` takes beside the problem itself."""
 
 import dataclasses
-import numbers
-from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from node_transfer.ode.butcher_tableau import ButcherTableau
+from node_transfer.ode.loop_state import StepSettings
 from node_transfer.ode.methods import (
     GRADIENTS,
     METHODS,
     TFP_METHODS,
     fixed_grid_methods,
 )
-from node_transfer.ode.stepping import StepSettings
+from node_transfer.ode.solver_options import SolverOptions, check_choice, is_number
 from node_transfer.ode.tableaus import TABLEAUS
 from node_transfer.ode.tensors import is_tensor
 
 _OPTIONS_OF_TFP_METHODS = ("max_num_steps", "on_failure")
-
-
-@dataclasses.dataclass(frozen=True)
-class SolverOptions:
-    """What `odeint(..., options=...)` takes; a dictionary of the same is taken, too.
-
-    Attributes:
-        first_step: Positive length of the first step (a float or a scalar tensor, in
-            units of t); 0 chooses it automatically, for one more evaluation of f. So
-            does `None`, except in an `ODELayer`, which takes the one it remembers.
-        max_num_steps: Most steps from one output time to the next, rejected ones
-            included.
-        num_steps: Steps between two output times, for the methods on a fixed grid.
-        on_failure: `"raise"`, or `"nan"` to get NaN at the output times that a solve
-            cannot reach; `ODEInfo.status` tells.
-        adjoint_rtol, adjoint_atol: Tolerances of the adjoint's backward solve; those
-            of the forward solve unless given.
-        adjoint_first_step: As `first_step`, for the adjoint's backward solve.
-        on_backward: Called with a `BackwardInfo` when a gradient has been computed.
-
-    Raises:
-        ValueError: A value is not as described.
-    """
-
-    first_step: float | tf.Tensor | None = None
-    max_num_steps: int = 1000
-    num_steps: int | None = None
-    on_failure: str = "raise"
-    adjoint_rtol: float | tf.Tensor | None = None
-    adjoint_atol: float | tf.Tensor | None = None
-    adjoint_first_step: float | tf.Tensor | None = None
-    on_backward: Callable | None = None
-
-    def __post_init__(self):
-        for name in ("first_step", "adjoint_first_step"):
-            value = getattr(self, name)
-            if value is None or is_tensor(value):
-                continue
-            if not _is_number(value) or not 0 <= value < np.inf:
-                raise ValueError(
-                    f"{name} is {value!r}: pass a positive number, or 0 to have it "
-                    "chosen."
-                )
-        _check_choice("on_failure", self.on_failure, ("raise", "nan"))
-        for name in ("max_num_steps", "num_steps"):
-            value = getattr(self, name)
-            if name == "num_steps" and value is None:
-                continue
-            if not isinstance(value, numbers.Integral) or value < 1:
-                raise ValueError(f"{name} is {value!r}: pass a positive integer.")
-
-    @classmethod
-    def of(cls, options: "SolverOptions | dict | None") -> "SolverOptions":
-        """The options that were given in any of the ways to give them.
-
-        Raises:
-            ValueError: An entry is unknown, or a value is not as described.
-        """
-        if isinstance(options, cls):
-            return options
-        if options is not None and not isinstance(options, Mapping):
-            raise ValueError(
-                f"options is {options!r}: pass a SolverOptions, or a dictionary of its "
-                "attributes."
-            )
-        options = dict(options or {})
-        if "constants" in options:
-            raise ValueError(
-                "constants is not an option of a solver: pass odeint(..., constants=...)."
-            )
-        known = [field.name for field in dataclasses.fields(cls)]
-        for name in options:
-            _check_choice("option", name, known)
-        return cls(**options)
-
-    def given(self) -> dict[str, Any]:
-        """The entries that differ from their defaults, as a plain dictionary."""
-        values = {field: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {
-            field.name: value
-            for field, value in values.items()
-            if is_tensor(value) or value != field.default
-        }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,12 +42,13 @@ class Solver:
 
     def __post_init__(self):
         object.__setattr__(self, "options", SolverOptions.of(self.options))
-        _check_choice("gradient", self.gradient, GRADIENTS)
+        check_choice("gradient", self.gradient, GRADIENTS)
         _check_tolerances(self.rtol, self.atol)
         if self.tableau is None:
             self._check_tfp_method()
         else:
             self._check_num_steps()
+            self._check_options_of_steps()
             backward = self.backward
             _check_tolerances(backward.rtol, backward.atol, prefix="adjoint_")
 
@@ -163,23 +79,51 @@ class Solver:
                 "options={'num_steps': N} with N >= 1."
             )
 
+    def _check_options_of_steps(self):
+        name, options = self.tableau.name, self.options
+        if options.interpolate and self.tableau.interpolant is None:
+            known = [n for n, tableau in TABLEAUS.items() if tableau.interpolant]
+            raise ValueError(
+                f"method={name!r} has no interpolant: leave interpolate out, or choose "
+                f"one of {', '.join(known)}."
+            )
+        if not self.tableau.adaptive:
+            given = options.given()
+            for option in ("min_step", "max_step", "norm", "per_sample"):
+                if option in given:
+                    raise ValueError(
+                        f"method={name!r} runs on a fixed grid and has no option "
+                        f"{option!r}: leave it out, or choose a method that chooses its "
+                        "steps."
+                    )
+        if options.per_sample and (self.gradient == "adjoint" or options.interpolate):
+            raise ValueError(
+                "per_sample steps onto each output time and has no adjoint: pass "
+                "gradient='backprop', and leave interpolate out."
+            )
+
     @property
     def tableau(self) -> ButcherTableau | None:
         """The method's tableau; `None` for TensorFlow Probability's methods."""
         return tableau_of(self.method)
 
+    def with_norm_of(self, structure) -> "Solver":
+        """This solver with a norm that takes the flat list of a structured state."""
+        norm = self.options.norm
+
+        def flat_norm(ratios: list) -> tf.Tensor:
+            return norm(tf.nest.pack_sequence_as(structure, ratios))
+
+        options = dataclasses.replace(self.options, norm=flat_norm)
+        return dataclasses.replace(self, options=options)
+
     @property
     def forward(self) -> StepSettings:
         """How the stepping loop solves the problem itself."""
-        options = self.options
-        return StepSettings(
-            self.tableau,
-            self.rtol,
-            self.atol,
-            options.max_num_steps,
-            options.num_steps,
-            options.on_failure,
-        )
+        names = ("max_num_steps", "num_steps", "on_failure", "interpolate")
+        names += ("min_step", "max_step", "norm")
+        chosen = {name: getattr(self.options, name) for name in names}
+        return StepSettings(self.tableau, self.rtol, self.atol, **chosen)
 
     @property
     def backward(self) -> StepSettings:
@@ -190,6 +134,7 @@ class Solver:
             forward,
             rtol=forward.rtol if rtol is None else rtol,
             atol=forward.atol if atol is None else atol,
+            controls_quadrature=options.adjoint_control_parameters,
         )
 
 
@@ -201,19 +146,8 @@ def tableau_of(method: str | ButcherTableau) -> ButcherTableau | None:
     """
     if isinstance(method, ButcherTableau):
         return method
-    _check_choice("method", method, METHODS)
+    check_choice("method", method, METHODS)
     return TABLEAUS.get(method)
-
-
-def _is_number(value) -> bool:
-    """Whether a value is a real number; a string of digits is none."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
-
-
-def _check_choice(what: str, value, known) -> None:
-    """Raises a `ValueError` for a value that is not among those known."""
-    if value not in tuple(known):
-        raise ValueError(f"Unknown {what} {value!r}: choose one of {', '.join(known)}.")
 
 
 def _check_tolerances(rtol, atol, prefix=""):
@@ -225,7 +159,7 @@ def _check_tolerances(rtol, atol, prefix=""):
                 f"{name} has shape {np.shape(value)}: pass one number for the whole "
                 "state, and scale the state where its components want different ones."
             )
-        if not _is_number(value) or not 0 <= value < np.inf:
+        if not is_number(value) or not 0 <= value < np.inf:
             raise ValueError(
                 f"{name} is {value!r}: pass a positive number, such as 1e-5."
             )

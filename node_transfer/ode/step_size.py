@@ -26,17 +26,31 @@ FARTHEST, PROBE, ERROR_CONSTANT = 1e6, 0.1, 30.0
 MEMORY_ACCEPTED, MEMORY_REJECTED, MEMORY_RECOVERY = 0.8, 0.95, 1.002
 
 
-def error_norm(error, y0, y1, rtol, atol) -> tf.Tensor:
-    """Root mean square of `error / (atol + rtol max(|y0|, |y1|))`: a scalar."""
-    squares, count = [], 0.0
-    for e, a, b in zip(error, y0, y1, strict=True):
-        scale = atol + rtol * tf.maximum(tf.abs(a), tf.abs(b))
-        squares.append(tf.reduce_sum(tf.square(e / scale)))
-        count += tf.cast(tf.size(e), e.dtype)
-    return tf.sqrt(tf.add_n(squares) / tf.maximum(count, 1.0))
+def error_norm(error, y0, y1, rtol, atol, norm=None) -> tf.Tensor:
+    """Root mean square of `error / (atol + rtol max(|y0|, |y1|))`: a scalar.
+
+    Args:
+        error, y0, y1: Lists of tensors.
+        rtol, atol: Tolerances.
+        norm: What to take in place of the root mean square: a function of the list.
+    """
+    ratios = [
+        e / (atol + rtol * tf.maximum(tf.abs(a), tf.abs(b)))
+        for e, a, b in zip(error, y0, y1, strict=True)
+    ]
+    return root_mean_square(ratios) if norm is None else norm(ratios)
 
 
-def automatic_first_step(func, t0, y0, dy0, interval, order, rtol, atol) -> tf.Tensor:
+def root_mean_square(tensors: list[tf.Tensor]) -> tf.Tensor:
+    """Root of the mean of the squares of all elements; 0 where there are none."""
+    count = tf.add_n([tf.cast(tf.size(x), x.dtype) for x in tensors])
+    total = tf.add_n([tf.reduce_sum(tf.square(x)) for x in tensors])
+    return tf.sqrt(total / tf.maximum(count, 1.0))
+
+
+def automatic_first_step(
+    func, t0, y0, dy0, interval, order, rtol, atol, norm=None
+) -> tf.Tensor:
     """A first step from one probe of f ahead; positive, and no longer than the interval.
 
     With f of the norm d, and changing by the factor 1 + r h over a step h, the error of a
@@ -54,15 +68,18 @@ def automatic_first_step(func, t0, y0, dy0, interval, order, rtol, atol) -> tf.T
     def log(x):
         return tf.math.log(tf.maximum(x, tiny))
 
-    d0 = error_norm(dy0, y0, y0, rtol, atol)
+    def norm_of(change):
+        return error_norm(change, y0, y0, rtol, atol, norm)
+
+    d0 = norm_of(dy0)
     farthest = tf.exp((math.log(FARTHEST) - log(d0)) / (order + 1))
     farthest = tf.minimum(length, farthest)
     probe = PROBE * farthest
     y1 = [y + direction * probe * dy for y, dy in zip(y0, dy0, strict=True)]
     dy1, _ = func(t0 + direction * probe, y1, False)
-    d = tf.maximum(d0, error_norm(dy1, y0, y0, rtol, atol))
+    d = tf.maximum(d0, norm_of(dy1))
     change = [b - a for a, b in zip(dy0, dy1, strict=True)]
-    rate = error_norm(change, y0, y0, rtol, atol) / probe / tf.maximum(d, tiny)
+    rate = norm_of(change) / probe / tf.maximum(d, tiny)
     size = tf.exp((math.log(ERROR_CONSTANT) - log(d) - order * log(rate)) / (order + 1))
     size = tf.minimum(farthest, size)
     return tf.where(tf.math.is_finite(rate), size, PROBE * farthest)

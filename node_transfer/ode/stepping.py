@@ -1,59 +1,17 @@
 """The stepping loop: written once, it knows no method by name."""
 
-import dataclasses
-from typing import NamedTuple
-
-import numpy as np
 import tensorflow as tf
 
-from node_transfer.ode import failure, runge_kutta, step_size
-from node_transfer.ode.butcher_tableau import ButcherTableau
+from node_transfer.ode import controller, dense_output, failure, runge_kutta
+from node_transfer.ode.failure import compiles_with_xla
+from node_transfer.ode.loop_state import LoopState, StepSettings
 from node_transfer.ode.solution import Solution, reached_only
 from node_transfer.ode.tensors import add, scalar
 from node_transfer.ode.trajectory import Trajectory, array_of
 
-
-@dataclasses.dataclass(frozen=True)
-class StepSettings:
-    """How a solve chooses its steps.
-
-    Attributes:
-        tableau: The method.
-        rtol, atol: Tolerances of the error norm, floats or scalar tensors.
-        max_num_steps: Most tries from one output time to the next, accepted and
-            rejected, of an adaptive solve.
-        num_steps: Steps between two output times, for a method on a fixed grid.
-        on_failure: `"raise"` or `"nan"`.
-    """
-
-    tableau: ButcherTableau
-    rtol: float
-    atol: float
-    max_num_steps: int = 1000
-    num_steps: int | None = None
-    on_failure: str = "raise"
-
-
-class _Loop(NamedTuple):
-    """State of the stepping loop."""
-
-    t: tf.Tensor
-    target: tf.Tensor  # index of the output time ahead
-    size: tf.Tensor  # proposed length of the next step, positive
-    y: list
-    q: list
-    first: tuple  # (dy, dq) at (t, y); empty unless first-same-as-last
-    ratio: tf.Tensor  # error norm of the last accepted step
-    after_rejection: tf.Tensor
-    accepted: tf.Tensor
-    rejected: tf.Tensor
-    tries: tf.Tensor  # since the last output time
-    status: tf.Tensor
-    tried: tf.Tensor  # length of the last try, with its sign
-    suited_step: tf.Tensor
-    suited_rejected_step: tf.Tensor
-    outputs: list
-    trajectory: Trajectory | tuple
+# An output time is stepped onto, and not interpolated, from this many steps away: then
+# the steps shortened for it are few among those taken.
+FAR = 4
 
 
 def integrate(
@@ -67,11 +25,12 @@ def integrate(
     record: bool = False,
     phase: str = "forward",
 ) -> Solution:
-    """Solves dy/dt = f(t, y), stepping exactly onto each of `times`.
+    """Solves dy/dt = f(t, y) and returns its states at `times`.
 
-    A step that would pass the next output time, or leave a sliver before it, is
-    shortened: the way that remains is cut into equal steps no longer than proposed.
-    Each output time therefore costs at least one step.
+    Steps end on the last time, and on those that are far from the one before. A step
+    that would pass such a time, or leave a sliver before it, is shortened: the way that
+    remains is cut into equal steps no longer than proposed. States at other times are
+    interpolated; where the method has no interpolant, each time is stepped onto.
 
     Args:
         settings: Method and tolerances.
@@ -93,16 +52,30 @@ def integrate(
     num_times = times.shape[0] or tf.shape(times)[0]
     span = tf.abs(times[-1] - times[0])
     only_final = times.shape[0] == 2
+    most_steps = _most_steps(settings, times)
+    # XLA knows no tensor whose size depends on what was computed.
+    interpolates = settings.interpolates and not only_final and not compiles_with_xla()
     reuses_last_stage = tableau.first_same_as_last
 
     first = func(times[0], y0, True) if reuses_last_stage else ()
-    size, startup_nfe = _first_step(
-        settings, func, y0, times, first, direction, first_step, rtol, atol
+    size, startup_nfe = controller.first_step(
+        settings, func, times[0], y0, times, first, first_step
     )
 
-    def advance(loop: _Loop) -> tuple[_Loop]:
-        goal = times[loop.target]
+    def aim_from(t, target, size):
+        """The index of the time to step onto next."""
+        if not interpolates:
+            return target
+        last = num_times - 1
+        if settings.interpolate:
+            return tf.zeros_like(target) + last
+        target = tf.minimum(target, last)
+        return tf.where(tf.abs(times[target] - t) >= FAR * size, target, last)
+
+    def advance(loop: LoopState) -> tuple[LoopState]:
+        goal = times[loop.aim]
         remaining = tf.abs(goal - loop.t)
+        loop = loop._replace(size=tf.stop_gradient(loop.size))
         if tableau.adaptive:
             # One per mille of slack, so that rounding never adds a sliver of a step.
             pieces = tf.maximum(tf.math.ceil(remaining / loop.size - 1e-3), 1.0)
@@ -114,40 +87,57 @@ def integrate(
         dt = following_t - loop.t  # as far as the clock moves, rounded as it is
 
         start_stage = loop.first if reuses_last_stage else func(loop.t, loop.y, True)
-        y1, q_change, last, error = runge_kutta.step(
+        y1, q_change, stages = runge_kutta.step(
             tableau, func, loop.t, dt, loop.y, start_stage
         )
+        if interpolates:
+            before = direction * times <= direction * following_t
+            target = tf.reduce_sum(tf.cast(before, tf.int32))
+        else:
+            target = loop.target + tf.cast(lands, tf.int32)
         moved = loop._replace(
             t=following_t,
-            target=loop.target + tf.cast(lands, tf.int32),
+            target=target,
+            anchor=tf.where(lands, loop.aim, loop.anchor),
             y=y1,
             q=add(loop.q, q_change),
-            first=last if reuses_last_stage else (),
+            first=stages[-1] if reuses_last_stage else (),
             accepted=loop.accepted + 1,
             tried=dt,
             status=tf.where(tf.equal(dt, 0.0), failure.STEP_UNDERFLOW, failure.RUNNING),
         )
         if tableau.adaptive:
-            ratio = step_size.error_norm(error, loop.y, y1, rtol, atol)
-            following = _accept_or_reject(settings, loop, moved, ratio, lands, span)
+            ratio = controller.error_ratio(settings, stages, dt, loop, moved)
+            following = controller.accept_or_reject(
+                settings, loop, moved, ratio, lands, span
+            )
         else:
             following = moved
+        aim = aim_from(following.t, following.target, following.size)
+        aim = tf.where(following.target > loop.target, aim, loop.aim)
+        following = following._replace(aim=aim)
         if record:  # what a rejected step writes is replaced by the try after it
-            ends_on = tf.where(lands, loop.target, 0)
+            landing = tf.cast(lands, tf.int32)
+            passed = tf.stack([loop.target, target, landing, loop.anchor])
             trajectory = loop.trajectory.write(
-                loop.accepted, tf.stack([loop.t, dt]), ends_on, loop.y
+                loop.accepted, tf.stack([loop.t, dt]), passed, loop.y
             )
             following = following._replace(trajectory=trajectory)
-        if not only_final:  # what is written before the target is reached is replaced
+        if interpolates:
+            outputs = _write_passed(tableau, times, loop, following, stages, lands)
+            following = following._replace(outputs=outputs)
+        elif not only_final:  # what is written before the target is reached is replaced
             arrays = zip(following.outputs, following.y, strict=True)
             outputs = [array.write(loop.target - 1, x) for array, x in arrays]
             following = following._replace(outputs=outputs)
         return (following,)
 
     zero = tf.constant(0, tf.int32)
-    start = _Loop(
+    start = LoopState(
         t=times[0],
         target=zero + 1,
+        aim=aim_from(times[0], zero + 1, size),
+        anchor=zero,
         size=size,
         y=list(y0),
         q=list(q0),
@@ -162,13 +152,14 @@ def integrate(
         suited_step=tf.constant(dtype.max, dtype),
         suited_rejected_step=tf.constant(dtype.max, dtype),
         outputs=[] if only_final else [array_of(x, num_times - 1) for x in y0],
-        trajectory=Trajectory.empty(y0, dtype) if record else (),
+        trajectory=Trajectory.empty(y0, dtype, most_steps) if record else (),
     )
     (end,) = tf.while_loop(
         lambda s: (s.target < num_times) & tf.equal(s.status, failure.RUNNING),
         advance,
         (start,),
         parallel_iterations=1,
+        maximum_iterations=most_steps,
     )
 
     status = end.status
@@ -192,7 +183,7 @@ def integrate(
         y=y,
         q=q,
         outputs=[x[None] for x in y] if only_final else outputs,
-        trajectory=end.trajectory if record else None,
+        trajectory=end.trajectory.settled() if record else None,
         nfe=nfe,
         accepted=end.accepted,
         rejected=end.rejected,
@@ -202,81 +193,41 @@ def integrate(
     )
 
 
-def _first_step(settings, func, y0, times, first, direction, first_step, rtol, atol):
-    """Returns the first step's size and the evaluations of f spent before it."""
-    tableau = settings.tableau
-    startup_nfe = tf.constant(int(tableau.first_same_as_last))
-    interval = tf.abs(times[1] - times[0])
-    if not tableau.adaptive:
-        return interval / settings.num_steps, startup_nfe
-    first_step = scalar(0.0 if first_step is None else first_step, times.dtype)
-    given = first_step > 0  # NaN counts as not given
-
-    def choose():
-        dy0 = first[0] if first else func(times[0], y0, False)[0]
-        return step_size.automatic_first_step(
-            func, times[0], y0, dy0, direction * interval, tableau.order, rtol, atol
+def _most_steps(settings: StepSettings, times: tf.Tensor) -> int | None:
+    """Returns how many steps a solve can take, where memory may be set aside for them."""
+    intervals = None if times.shape[0] is None else times.shape[0] - 1
+    if not settings.tableau.adaptive:
+        return intervals and intervals * settings.num_steps
+    if not compiles_with_xla():
+        return None
+    if intervals is None or settings.max_num_steps is None:
+        raise ValueError(
+            "XLA (jit_compile=True) sets memory aside for all steps that a solve can "
+            f"take, and max_num_steps is {settings.max_num_steps} for times of shape "
+            f"{times.shape}: pass options={{'max_num_steps': N}} and a known number of "
+            "times."
         )
-
-    size = tf.cond(given, lambda: first_step, choose)
-    size = tf.where(tf.math.is_finite(size), size, interval)
-    size = tf.where(given, size, tf.maximum(size, _smallest(times[0], interval)))
-    chosen_nfe = 1 if tableau.first_same_as_last else 2
-    return size, startup_nfe + tf.where(given, 0, chosen_nfe)
+    return intervals * settings.max_num_steps
 
 
-def _accept_or_reject(settings, loop: _Loop, moved: _Loop, ratio, lands, span) -> _Loop:
-    """What the loop goes on from, given the error norm of the step just tried."""
-    order = settings.tableau.order
-    accepted = ratio <= 1.0  # never true for NaN
-    y, q, first = tf.cond(
-        accepted,
-        lambda: [moved.y, moved.q, moved.first],
-        lambda: [loop.y, loop.q, loop.first],
-    )
-    target = tf.where(accepted, moved.target, loop.target)
-    suited_step = step_size.suited_step(moved.tried, ratio, order)
-    length = tf.abs(moved.tried)
-    size = length * step_size.next_factor(
-        ratio, loop.ratio, accepted, loop.after_rejection, order
-    )
-    # A step cut short by an output time says nothing against the size proposed.
-    size = tf.where(accepted & lands, tf.maximum(size, loop.size), size)
+def _write_passed(tableau, times, loop, following, stages, lands) -> list:
+    """Returns the outputs with the states at the times that an accepted step passed."""
+    low, high = loop.target, following.target
 
-    underflow = ~accepted & (size <= _smallest(loop.t, span))
-    tries = loop.tries + 1
-    out_of_steps = (tries >= settings.max_num_steps) & ~(accepted & lands)
-    status = tf.where(out_of_steps, failure.TOO_MANY_STEPS, moved.status)
-    status = tf.where(underflow, failure.STEP_UNDERFLOW, status)
-    broken = ~tf.math.is_finite(ratio) & (status > failure.RUNNING)
-    return _Loop(
-        t=tf.where(accepted, moved.t, loop.t),
-        target=target,
-        size=size,
-        y=y,
-        q=q,
-        first=first,
-        ratio=tf.where(accepted, ratio, loop.ratio),
-        after_rejection=~accepted,
-        accepted=loop.accepted + tf.cast(accepted, tf.int32),
-        rejected=loop.rejected + tf.cast(~accepted, tf.int32),
-        tries=tf.where(accepted & lands, 0, tries),
-        status=tf.where(broken, failure.NOT_FINITE, status),
-        tried=moved.tried,
-        suited_step=tf.where(
-            accepted, tf.minimum(loop.suited_step, suited_step), loop.suited_step
-        ),
-        suited_rejected_step=tf.where(
-            accepted | ~tf.math.is_finite(ratio),
-            loop.suited_rejected_step,
-            tf.minimum(loop.suited_rejected_step, suited_step),
-        ),
-        outputs=loop.outputs,
-        trajectory=loop.trajectory,
-    )
+    def write():
+        passed = times[low:high]
+        dt = following.tried
+        states = dense_output.interpolate(
+            tableau, (passed - loop.t) / dt, dt, loop.y, [dy for dy, _ in stages]
+        )
+        rows = tf.range(low - 1, high - 1)
+        arrays = []
+        for array, inside, end in zip(
+            following.outputs, states, following.y, strict=True
+        ):
+            array = array.scatter(rows, inside)
+            last = tf.where(lands, end, inside[-1])  # the step's own end, to the digit
+            arrays.append(array.write(high - 2, last))
+        return arrays
 
-
-def _smallest(t: tf.Tensor, span: tf.Tensor) -> tf.Tensor:
-    """Returns the length that a step at t has at least: a few roundings of the time."""
-    eps = np.finfo(t.dtype.as_numpy_dtype).eps
-    return 4 * eps * tf.maximum(tf.abs(t), 1e-3 * span)
+    return tf.cond(high > low, write, lambda: following.outputs)

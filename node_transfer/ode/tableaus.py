@@ -1,6 +1,7 @@
 """The methods that come with the library; a package of its own may add to `TABLEAUS`."""
 
 from node_transfer.ode.butcher_tableau import ButcherTableau
+from node_transfer.ode.dop853 import DOP853
 
 DOPRI5 = ButcherTableau(
     name="dopri5",
@@ -26,6 +27,36 @@ DOPRI5 = ButcherTableau(
         -1 / 40,
     ),
     reference="Dormand & Prince (1980), doi:10.1016/0771-050X(80)90013-3",
+    # Shampine (1986), doi:10.1090/S0025-5718-1986-0815836-3; as in SciPy's RK45.
+    interpolant=(
+        (
+            1,
+            -8048581381 / 2820520608,
+            8663915743 / 2820520608,
+            -12715105075 / 11282082432,
+        ),
+        (0, 0, 0, 0),
+        (
+            0,
+            131558114200 / 32700410799,
+            -68118460800 / 10900136933,
+            87487479700 / 32700410799,
+        ),
+        (
+            0,
+            -1754552775 / 470086768,
+            14199869525 / 1410260304,
+            -10690763975 / 1880347072,
+        ),
+        (
+            0,
+            127303824393 / 49829197408,
+            -318862633887 / 49829197408,
+            701980252875 / 199316789632,
+        ),
+        (0, -282668133 / 205662961, 2019193451 / 616988883, -1453857185 / 822651844),
+        (0, 40617522 / 29380423, -110615467 / 29380423, 69997945 / 29380423),
+    ),
 )
 
 TSIT5 = ButcherTableau(
@@ -78,6 +109,15 @@ TSIT5 = ButcherTableau(
         1 / 66,
     ),
     reference="Tsitouras (2011), doi:10.1016/j.camwa.2011.06.002",
+    interpolant=(  # of the same paper, multiplied out
+        (0.9999999999999998, -2.763706197274826, 2.9132554618219126, -1.0530884977290216),
+        (0, 0.13169999999999998, -0.2234, 0.1017),
+        (0, 3.930296236894751, -5.941033872131505, 2.490627285651253),
+        (0, -12.411077166933676, 30.338188630282318, -16.548102889244902),
+        (0, 37.50931341651104, -88.1789048947664, 47.37952196281928),
+        (0, -27.896526289197286, 65.09189467479368, -34.87065786149661),
+        (0, 1.5, -4.0, 2.5),
+    ),
 )
 
 BOSH3 = ButcherTableau(
@@ -132,5 +172,5 @@ RK4 = ButcherTableau(
 
 TABLEAUS = {
     tableau.name: tableau
-    for tableau in (DOPRI5, TSIT5, BOSH3, EULER, MIDPOINT, HEUN, RK4)
+    for tableau in (DOPRI5, TSIT5, DOP853, BOSH3, EULER, MIDPOINT, HEUN, RK4)
 }

@@ -63,9 +63,11 @@ def test_fixed_grid_method_converges_at_its_order(method):
 def test_adaptive_method_converges_at_its_order(method):
     # At a tolerance that accepts everything, each output time is one step.
     problem, errors = PROBLEMS["linear"], []
-    for steps in (32, 64):
+    for steps in (4, 8) if method == "dop853" else (32, 64):
         t = np.linspace(problem.t0, problem.t1, steps + 1)
-        y = last_state(problem, t, method=method, rtol=1e6, atol=1e6)
+        y = last_state(
+            problem, t, method=method, rtol=1e6, atol=1e6, options={"interpolate": False}
+        )
         errors.append(relative_error(y, problem.solution()))
     assert np.log2(errors[0] / errors[1]) == pytest.approx(
         TABLEAUS[method].order, abs=0.3

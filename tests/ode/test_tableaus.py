@@ -99,7 +99,7 @@ def test_tableau_is_made_again_from_its_dictionary():
         ({"b": (0.25, 0.75)}, "a condition of order 2 gives 0.75 and not 0.5"),
         ({"error": (0.5,)}, "error has 1 entries and c has 2"),
         ({"error": (0, 0)}, "pass error=None"),
-        ({"error": (0.5, -0.25)}, "error weights sum to 0.25"),
+        ({"error": (0.5, -0.25)}, "weights error sum to 0.25"),
     ],
 )
 def test_what_is_no_method_is_refused_with_its_number(changes, complaint):

@@ -1,0 +1,71 @@
+"""What the stepping loop is told, and what it carries from step to step."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from node_transfer.ode.butcher_tableau import ButcherTableau
+from node_transfer.ode.trajectory import Trajectory
+
+
+@dataclasses.dataclass(frozen=True)
+class StepSettings:
+    """How a solve chooses its steps.
+
+    Attributes:
+        tableau: The method.
+        rtol, atol: Tolerances of the error norm, floats or scalar tensors.
+        max_num_steps: Most tries from one output time to the next, accepted and
+            rejected, of an adaptive solve; `None` for no limit.
+        num_steps: Steps between two output times, for a method on a fixed grid.
+        on_failure: `"raise"` or `"nan"`.
+        interpolate: Whether output times within a step are interpolated, or each is
+            stepped onto; `None`: those that are near.
+        min_step, max_step: Bounds of the step sizes, positive, or `None`.
+        norm: `norm(ratios) -> scalar`, of the list of errors over their tolerances;
+            `None` for the root mean square.
+        controls_quadrature: Whether the error of the quadrature components counts, too.
+    """
+
+    tableau: ButcherTableau
+    rtol: float
+    atol: float
+    max_num_steps: int | None = 1000
+    num_steps: int | None = None
+    on_failure: str = "raise"
+    interpolate: bool | None = None
+    min_step: float | None = None
+    max_step: float | None = None
+    norm: Callable | None = None
+    controls_quadrature: bool = False
+
+    @property
+    def interpolates(self) -> bool:
+        """Whether states at output times within a step may be interpolated."""
+        return self.tableau.interpolant is not None and self.interpolate is not False
+
+
+class LoopState(NamedTuple):
+    """State of the stepping loop."""
+
+    t: tf.Tensor
+    target: tf.Tensor  # index of the output time ahead
+    aim: tf.Tensor  # index of the time to step onto next: the target or a later one
+    anchor: tf.Tensor  # index of the time stepped onto last
+    size: tf.Tensor  # proposed length of the next step, positive
+    y: list
+    q: list
+    first: tuple  # (dy, dq) at (t, y); empty unless first-same-as-last
+    ratio: tf.Tensor  # error norm of the last accepted step
+    after_rejection: tf.Tensor
+    accepted: tf.Tensor
+    rejected: tf.Tensor
+    tries: tf.Tensor  # since the last output time
+    status: tf.Tensor
+    tried: tf.Tensor  # length of the last try, with its sign
+    suited_step: tf.Tensor
+    suited_rejected_step: tf.Tensor
+    outputs: list
+    trajectory: Trajectory | tuple

@@ -1,0 +1,147 @@
+"""A step size a sample: no sample's solution depends on the others."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from node_transfer import ODESolveError, odeint
+
+RNG = np.random.default_rng(3)
+ALONE = {"options": {"per_sample": True}, "rtol": 1e-3, "atol": 1e-3}
+
+
+def turn(t, y):
+    """Rotation at a rate that is the third component, which stays as it is."""
+    a, b, rate = tf.unstack(y, axis=-1)
+    return tf.stack([-rate * b, rate * a, tf.zeros_like(rate)], axis=-1)
+
+
+def states_of(rates):
+    return tf.constant([[1.0, 0.0, rate] for rate in rates], tf.float64)
+
+
+def error(y, rate):
+    return np.abs(y[:2] - np.array([np.cos(rate), np.sin(rate)])).max()
+
+
+def test_a_hard_sample_is_as_exact_among_many_easy_ones_as_alone():
+    easy = np.zeros(255)
+    joint = odeint(turn, states_of([20, *easy]), [0, 1], rtol=1e-3, atol=1e-3)
+    alone = odeint(turn, states_of([20, *easy]), [0, 1], **ALONE)
+    single = odeint(turn, states_of([20]), [0, 1], **ALONE)
+    assert error(joint[-1, 0], 20) > 5 * error(alone[-1, 0], 20)
+    assert np.allclose(alone[-1, 0], single[-1, 0], rtol=0, atol=1e-14)
+    joint_of_one = odeint(turn, states_of([20]), [0, 1], rtol=1e-3, atol=1e-3)
+    assert np.allclose(single, joint_of_one, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("times", [(0, 1), (1, 0.4, 0.3, -0.5)])
+def test_solution_and_counts_do_not_depend_on_the_batch(times):
+    rates = [0.1, 3, 8]
+
+    def solve(rates):
+        return tf.function(lambda: odeint(turn, states_of(rates), times, full_output=True,
+                           **ALONE))()  # fmt: skip
+
+    together, info = solve(rates)
+    for i, rate in enumerate(rates):
+        alone, own = solve([rate])
+        assert np.allclose(together[:, i], alone[:, 0], rtol=0, atol=1e-13)
+        assert int(info.accepted[i]) == int(own.accepted[0])
+        assert int(info.rejected[i]) == int(own.rejected[0])
+
+
+@pytest.mark.parametrize("method", ["dopri5", "dop853", "bosh3"])
+def test_function_is_given_a_time_for_each_sample(method):
+    y0 = tf.constant(RNG.normal(size=(4, 2, 3)))
+    seen = []
+
+    def f(t, y):
+        seen.append(t.shape)
+        return tf.cos(t) * y
+
+    y = odeint(f, y0, [0.0, 0.7, 2.0], method=method, rtol=1e-8, atol=1e-8,
+               options={"per_sample": True})  # fmt: skip
+    assert set(map(tuple, seen)) == {(4, 1, 1)}
+    for i, time in enumerate([0.0, 0.7, 2.0]):
+        assert np.allclose(y[i], y0 * np.exp(np.sin(time)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize("times", [(0, 1), (0, 0.3, 0.35, 1)])
+def test_gradients_agree_with_those_of_a_tight_joint_solve(times, graph):
+    y0 = {"a": tf.constant(RNG.normal(size=(3, 2))), "b": tf.zeros([3], tf.float64)}
+    kernel = tf.Variable(RNG.normal(size=(2, 2)))
+    weights = RNG.normal(size=(len(times), 3, 2))
+
+    def f(t, y):
+        t = tf.reshape(t, [-1, 1])
+        return {"a": tf.tanh(y["a"] @ kernel + t), "b": tf.reduce_sum(y["a"] ** 2, -1)}
+
+    def compute(options):
+        with tf.GradientTape() as tape:
+            tape.watch(y0)
+            y = odeint(f, y0, times, rtol=1e-9, atol=1e-9, options=options)
+            loss = tf.reduce_sum(weights * y["a"]) + tf.reduce_sum(y["b"][-1] ** 2)
+        return tape.gradient(loss, [y0["a"], y0["b"], kernel])
+
+    both = [
+        (tf.function(compute) if graph else compute)(options)
+        for options in ({"per_sample": True}, {"interpolate": False})
+    ]
+    for a, b in zip(*both, strict=True):
+        assert np.allclose(a, b, rtol=1e-6, atol=1e-7)
+
+
+def test_a_broken_sample_leaves_the_others_as_they_are():
+    y0 = states_of([1, 2, np.nan, 3])
+    with pytest.raises(ODESolveError, match="non-finite"):
+        odeint(turn, y0, [0, 0.5, 1], **ALONE)
+    options = {"per_sample": True, "on_failure": "nan"}
+    kwargs = {**ALONE, "options": options}
+    y, info = odeint(turn, y0, [0, 0.5, 1], full_output=True, **kwargs)
+    whole = tf.gather(y0, [0, 1, 3])
+    expected = odeint(turn, whole, [0, 0.5, 1], **kwargs)
+    assert np.array_equal(info.status.numpy() > 0, [False, False, True, False])
+    assert np.allclose(tf.gather(y, [0, 1, 3], axis=1), expected, rtol=0, atol=1e-14)
+    assert np.all(np.isnan(y[1:, 2]))
+
+
+def test_norm_of_ones_own_is_that_of_each_sample():
+    def largest(ratios):
+        return tf.reduce_max(tf.abs(ratios), axis=-1)
+
+    def solve(rates, **options):
+        _, info = odeint(turn, states_of(rates), [0, 1], full_output=True,
+                         options={"per_sample": True, **options})  # fmt: skip
+        return int(info.accepted[0])
+
+    assert solve([9, 1], norm=largest) == solve([9], norm=largest) >= solve([9, 1])
+
+
+def test_empty_batch_and_batches_of_unknown_size():
+    empty = odeint(turn, tf.zeros([0, 3], tf.float64), [0, 0.5, 1], **ALONE)
+    assert empty.shape == (3, 0, 3)
+    spec = tf.TensorSpec([None, 3], tf.float64)
+    solve = tf.function(lambda y: odeint(turn, y, [0, 0.5, 1], **ALONE), [spec])
+    for rates in ([1], [1, 2, 3]):
+        assert error(solve(states_of(rates))[-1, -1], rates[-1]) < 1e-2
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "sentence"),
+    [
+        ({"gradient": "adjoint"}, "per_sample.*gradient='backprop'"),
+        ({"method": "rk4", "num_steps": 4}, "no option 'per_sample'"),
+        ({"interpolate": True}, "per_sample.*leave interpolate out"),
+    ],
+)
+def test_what_per_sample_cannot_do_is_refused(kwargs, sentence):
+    options = {"per_sample": True}
+    options |= {k: kwargs.pop(k) for k in ("num_steps", "interpolate") if k in kwargs}
+    with pytest.raises(ValueError, match=sentence):
+        odeint(turn, states_of([1]), [0, 1], options=options, **kwargs)
+    with pytest.raises(ValueError, match="t is a tensor"):
+        odeint(turn, states_of([1]), tf.constant([0.0, 1.0]), **ALONE)
+    with pytest.raises(ValueError, match="first axis"):
+        odeint(lambda t, y: -y, tf.constant(1.0), [0, 1], **ALONE)
