@@ -49,8 +49,8 @@ def parts(problem: Problem, jump_times: tuple[float, ...]) -> list[Part]:
         wanted = times[(way * times > way * start) & (way * times <= way * end)]
         on_the_way = [start, *wanted] if end in wanted else [start, *wanted, end]
         bounds = [
-            np.nextafter(start, end) if start in jumps else start,
-            np.nextafter(end, start) if end in jumps else end,
+            _neighbour(start, end) if start in jumps else start,
+            _neighbour(end, start) if end in jumps else end,
         ]
         part = dataclasses.replace(
             problem,
@@ -59,6 +59,14 @@ def parts(problem: Problem, jump_times: tuple[float, ...]) -> list[Part]:
         )
         result.append(Part(part, len(wanted)))
     return result
+
+
+def _neighbour(x, toward):
+    """The floating-point number next to x; next to 0, where TensorFlow takes denormal
+    numbers for 0, the first normal one."""
+    if x == 0:
+        return np.copysign(np.finfo(x.dtype).tiny, toward)
+    return np.nextafter(x, toward)
 
 
 def _within(rhs, low, high):

@@ -42,7 +42,6 @@ class Trajectory(NamedTuple):
             states=[array.write(i, x) for array, x in states],
         )
 
-
     def step(self, i):
         """Returns step i: `(t, dt)`, what it passed, and the state at its start."""
         return (

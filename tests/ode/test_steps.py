@@ -130,19 +130,18 @@ def test_jumps_with_times_that_are_a_tensor_are_refused():
 
 
 def test_parameters_of_the_adjoint_can_be_controlled():
-    p = tf.Variable(1.0, dtype=tf.float64)
+    p = tf.Variable(1.0, dtype=tf.float64)  # here state and adjoint are constant
 
     def error(control):
         with tf.GradientTape() as tape:
-            y = odeint(lambda t, y: p * tf.sqrt(t) + 0 * y, 0 * ONE, [0.0, 0.008], rtol=1e-5,
-                       atol=1e-9, gradient="adjoint",
+            y = odeint(lambda t, y: (p - 1) * tf.sin(200 * t) + 0 * y, ONE, [0.0, 1.0],
+                       gradient="adjoint",
                        options={"adjoint_control_parameters": control})  # fmt: skip
             loss = tf.reduce_sum(y[-1])
-        truth = 2 / 3 * 0.008**1.5
-        return abs(float(tape.gradient(loss, p)) - truth) / truth
+        return abs(float(tape.gradient(loss, p)) - (1 - np.cos(200)) / 200)
 
-    assert error(False) > 1e-2
-    assert error(True) < 1e-4
+    assert error(False) > 1e-3
+    assert error(True) < 1e-5
 
 
 @pytest.mark.parametrize(

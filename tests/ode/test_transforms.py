@@ -96,7 +96,9 @@ def test_batch_jacobian(gradient, graph):
 
 
 @pytest.mark.parametrize("graph", [False, True])
-@pytest.mark.parametrize("kwargs", [RK4, {"rtol": 1e3, "atol": 1e3}], ids=["rk4", "dopri5"])
+@pytest.mark.parametrize(
+    "kwargs", [RK4, {"rtol": 1e3, "atol": 1e3}], ids=["rk4", "dopri5"]
+)
 def test_second_derivatives_by_autodiff(kwargs, graph):
     def penalty(y0, kernel):
         with tf.GradientTape() as tape:
@@ -112,7 +114,9 @@ def test_second_derivatives_by_autodiff(kwargs, graph):
 
     bar = (tf.function(gradient) if graph else gradient)()
     direction, step = RNG.normal(size=(3, 3)), 1e-4
-    change = penalty(Y0, KERNEL + step * direction) - penalty(Y0, KERNEL - step * direction)
+    change = penalty(Y0, KERNEL + step * direction) - penalty(
+        Y0, KERNEL - step * direction
+    )
     assert np.sum(bar * direction) == pytest.approx(float(change) / (2 * step), rel=1e-6)
 
 
