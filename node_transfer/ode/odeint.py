@@ -28,7 +28,7 @@ def odeint(
 
     Gradients reach `y0`, the times `t` (where it is a tensor or variable; not for TFP's
     own methods), every trainable variable that `func` reads, and the `constants`. They
-    are first derivatives: differentiating them again raises `NotImplementedError`.
+    are first derivatives; `gradient="autodiff"` has higher ones, and forward mode, too.
 
     Args:
         func: `func(t, y, **constants)` returns dy/dt, structured and shaped like `y`;
@@ -36,22 +36,33 @@ def odeint(
         y0: Initial state: a tensor, or a nested structure of tensors of one floating
             dtype. Half precision is solved in float32 and returned in half precision.
         t: Times, 1-D, increasing or decreasing; as numbers they may repeat, as a tensor
-            not. The solver steps exactly onto each; each new one costs a step.
+            not. The methods with an interpolant step onto times that are four steps or
+            more from the one before and onto the last, and interpolate the others, at
+            no cost; the other methods step onto each. See `options["interpolate"]`.
         rtol, atol: Tolerances: the root mean square of `error / (atol + rtol |y|)` over
-            the whole state, estimated, is at most 1 in each step.
-        method: `"dopri5"`, `"tsit5"`, `"bosh3"` choose their steps; `"euler"`,
-            `"midpoint"`, `"heun"`, `"rk4"` take `options["num_steps"]` equal steps;
+            the whole state, estimated, is at most 1 in each step. A mean over a batch
+            hides a sample that is harder than the others: see `options["per_sample"]`.
+        method: `"dopri5"`, `"tsit5"` (order 5), `"dop853"` (8, for tolerances below about
+            1e-7) and `"bosh3"` (3) choose their steps; `"euler"`, `"midpoint"`,
+            `"heun"`, `"rk4"` take `options["num_steps"]` equal steps;
             `"bdf"`, TensorFlow Probability's, is for stiff problems of few dimensions;
             `"dopri5_tfp"` is its Dormand-Prince as it comes, for comparison. Or a
             `ButcherTableau`, or the name of one that was added to `TABLEAUS`.
         gradient: `"backprop"`: the exact gradient of the steps taken; memory grows by
             one state a step. `"adjoint"`: Chen et al. (2018); constant memory, exact up
-            to the tolerance. (So in a `tf.function`, as in `fit`; eagerly, TensorFlow's
-            tape keeps what it sees of the forward solve as well.) Both evaluate `func`
-            again at the same states: it must be deterministic, so no dropout in it.
+            to the tolerance, which is relative to the largest cotangent and controls
+            state and adjoint (and the parameters' gradient with
+            `options["adjoint_control_parameters"]`). (So in a `tf.function`, as in
+            `fit`; eagerly, TensorFlow's tape keeps what it sees of the forward solve as
+            well.) Both evaluate `func` again at the same states: it must be
+            deterministic. `"autodiff"`: TensorFlow's own, through every operation of the
+            solve; memory grows by all stages of all tries, and it can be differentiated
+            again. `tf.vectorized_map` takes `"adjoint"`, and any on a fixed grid. XLA
+            (`jit_compile=True`) takes all, with memory for `max_num_steps` steps.
         options: A `SolverOptions`, or a dictionary of its attributes.
         constants: Dictionary of tensors, passed to `func` by name. Gradients reach the
-            tensors passed here; they do not reach tensors that `func` closes over.
+            tensors passed here. They do not reach tensors that `func` closes over, which
+            are refused where a tape watches them.
         full_output: Whether to return `(states, ODEInfo)`.
 
     Returns:

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from node_transfer.ode import (
+    closures,
     failure,
     jumps,
     methods,
@@ -148,6 +149,7 @@ def _solve_by_steps(solver: Solver, problem: Problem):
         return (*solution.outputs, *ODEInfo.of(solution)), backward
 
     results = integrate(problem.times, *problem.y0, *problem.constants)
+    closures.refuse_watched(problem)  # now that what f builds lazily is there
     info = ODEInfo(*(tf.stop_gradient(x) for x in results[num_components:]))
     return list(results[:num_components]), info
 

@@ -26,8 +26,8 @@ def test_a_thousand_times_cost_what_the_last_one_costs(method):
     times = np.linspace(0, 25, 1000)
 
     def solve(t, **options):
-        return tf.function(lambda: odeint(spiral, y0, t, rtol=1e-6, atol=1e-6,
-                           method=method, full_output=True, options=options))()  # fmt: skip
+        kwargs = {"rtol": 1e-6, "atol": 1e-6, "method": method, "options": options}
+        return tf.function(lambda: odeint(spiral, y0, t, full_output=True, **kwargs))()
 
     states, info = solve(times)
     last, last_info = solve([0.0, 25.0])
