@@ -29,8 +29,8 @@ def refuse_watched(problem: Problem) -> None:
     for tensor in traced.captured_inputs:
         if tensor.dtype.is_floating and record.should_record_backprop([tensor]):
             raise ValueError(
-                f"func closes over a tensor of shape {tensor.shape}, whose gradient would "
-                "be lost: pass it as odeint(..., constants={'name': tensor}) and take it "
-                "as an argument of that name; or pass gradient='autodiff'; or, if its "
-                "gradient is not wanted, close over tf.stop_gradient(tensor)."
+                f"func closes over a tensor of shape {tensor.shape}, whose gradient "
+                "would be lost: pass it as odeint(..., constants={'name': tensor}) and "
+                "take it as an argument of that name; or pass gradient='autodiff'; or, if "
+                "its gradient is not wanted, close over tf.stop_gradient(tensor)."
             )

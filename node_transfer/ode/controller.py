@@ -105,7 +105,7 @@ def accept_or_reject(
     )
     suited_step = step_size.suited_step(moved.tried, ratio, order)
     size = length * step_size.next_factor(
-        ratio, loop.ratio, accepted, loop.after_rejection, order
+        ratio, loop.ratio, accepted, loop.after_rejection, order, settings.factors
     )
     # A step cut short by an output time says nothing against the size proposed.
     size = tf.where(accepted & lands, tf.maximum(size, loop.size), size)

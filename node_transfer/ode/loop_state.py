@@ -7,6 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from node_transfer.ode.butcher_tableau import ButcherTableau
+from node_transfer.ode.step_size import DEFAULT_FACTORS, Factors
 from node_transfer.ode.trajectory import Trajectory
 
 
@@ -27,6 +28,7 @@ class StepSettings:
         norm: `norm(ratios) -> scalar`, of the list of errors over their tolerances;
             `None` for the root mean square.
         controls_quadrature: Whether the error of the quadrature components counts, too.
+        factors: How fast the step size may change.
     """
 
     tableau: ButcherTableau
@@ -40,6 +42,7 @@ class StepSettings:
     max_step: float | None = None
     norm: Callable | None = None
     controls_quadrature: bool = False
+    factors: Factors = DEFAULT_FACTORS
 
     @property
     def interpolates(self) -> bool:

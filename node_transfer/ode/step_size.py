@@ -5,6 +5,7 @@ norm) and IV.2 of volume II (PI controller); the first step is our own rule.
 """
 
 import math
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -85,7 +86,25 @@ def automatic_first_step(
     return tf.where(tf.math.is_finite(rate), size, PROBE * farthest)
 
 
-def next_factor(ratio, previous_ratio, accepted, after_rejection, order) -> tf.Tensor:
+class Factors(NamedTuple):
+    """How a step size may change from one step to the next.
+
+    Attributes:
+        safety: Part of the step just right that is taken.
+        least, largest: Bounds of the factor.
+    """
+
+    safety: float = SAFETY
+    least: float = MIN_FACTOR
+    largest: float = MAX_FACTOR
+
+
+DEFAULT_FACTORS = Factors()
+
+
+def next_factor(
+    ratio, previous_ratio, accepted, after_rejection, order, factors=DEFAULT_FACTORS
+) -> tf.Tensor:
     """Factor from this step to the next: PI control after success, I after failure.
 
     Args:
@@ -94,14 +113,16 @@ def next_factor(ratio, previous_ratio, accepted, after_rejection, order) -> tf.T
         accepted: Whether the step was accepted.
         after_rejection: Whether the try before this one was rejected.
         order: Order of the method.
+        factors: Safety and bounds.
     """
+    safety, least, largest = factors
     safe_ratio = tf.maximum(ratio, 1e-10)
-    grow = SAFETY * safe_ratio ** (0.75 * PI_BETA - 1.0 / order)
+    grow = safety * safe_ratio ** (0.75 * PI_BETA - 1.0 / order)
     grow *= tf.maximum(previous_ratio, 1e-4) ** PI_BETA
-    ceiling = tf.where(after_rejection, tf.ones_like(grow), MAX_FACTOR)
-    grow = tf.clip_by_value(grow, MIN_FACTOR, ceiling)
-    shrink = tf.clip_by_value(SAFETY * safe_ratio ** (-1.0 / order), MIN_FACTOR, 1.0)
-    shrink = tf.where(tf.math.is_finite(ratio), shrink, MIN_FACTOR)
+    ceiling = tf.where(after_rejection, tf.ones_like(grow), largest)
+    grow = tf.clip_by_value(grow, least, ceiling)
+    shrink = tf.clip_by_value(safety * safe_ratio ** (-1.0 / order), least, 1.0)
+    shrink = tf.where(tf.math.is_finite(ratio), shrink, least)
     return tf.where(accepted, grow, shrink)
 
 

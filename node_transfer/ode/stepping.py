@@ -52,7 +52,7 @@ def integrate(
     num_times = times.shape[0] or tf.shape(times)[0]
     span = tf.abs(times[-1] - times[0])
     only_final = times.shape[0] == 2
-    most_steps = _most_steps(settings, times)
+    most_steps = _most_steps(settings, times, record)
     # XLA knows no tensor whose size depends on what was computed.
     interpolates = settings.interpolates and not only_final and not compiles_with_xla()
     reuses_last_stage = tableau.first_same_as_last
@@ -193,7 +193,7 @@ def integrate(
     )
 
 
-def _most_steps(settings: StepSettings, times: tf.Tensor) -> int | None:
+def _most_steps(settings: StepSettings, times: tf.Tensor, record: bool) -> int | None:
     """Returns how many steps a solve can take, where memory may be set aside for them."""
     intervals = None if times.shape[0] is None else times.shape[0] - 1
     if not settings.tableau.adaptive:
@@ -201,6 +201,8 @@ def _most_steps(settings: StepSettings, times: tf.Tensor) -> int | None:
     if not compiles_with_xla():
         return None
     if intervals is None or settings.max_num_steps is None:
+        if not record:
+            return None
         raise ValueError(
             "XLA (jit_compile=True) sets memory aside for all steps that a solve can "
             f"take, and max_num_steps is {settings.max_num_steps} for times of shape "

@@ -62,8 +62,15 @@ class Trajectory(NamedTuple):
         """
         if not tf.executing_eagerly() or not self.size():
             return self
-        stacked = [array.stack() for array in self.states]
-        return Trajectory(self.grid.stack(), self.passed.stack(), stacked)
+        return self.stacked(self.size())
+
+    def stacked(self, count) -> "Trajectory":
+        """The first steps of it, so many, as tensors."""
+        grid, passed, *states = (
+            array if tf.is_tensor(array) else array.stack()
+            for array in (self.grid, self.passed, *self.states)
+        )
+        return Trajectory(grid[:count], passed[:count], [x[:count] for x in states])
 
 
 def _entry(array, i) -> tf.Tensor:
