@@ -7,6 +7,8 @@ the evaluations of f of the forward solve, or -1 where the library does not tell
 
 from collections.abc import Callable
 
+import numpy as np
+
 from benchmarks.block import Block
 
 GRADIENTS = ("backprop", "adjoint")
@@ -153,9 +155,44 @@ def ours_without_memory(block: Block, tolerance: float, gradient: str) -> Callab
     return ours(block, tolerance, gradient, remember_step=False)
 
 
+def ours_plain(block: Block, tolerance: float, gradient: str) -> Callable:
+    """node-transfer's `odeint`, as a user calls it first: f by hand, with a `concat`."""
+    import tensorflow as tf
+
+    from node_transfer import odeint
+
+    h0 = tf.constant(block.h0)
+    w1, wt, b1, w2, b2 = block.parameters
+    kernel = tf.Variable(np.concatenate([w1, np.reshape(wt, [1, -1])]))
+    variables = [kernel, *(tf.Variable(p) for p in (b1, w2, b2))]
+
+    def f(t, h):
+        k1, b1, k2, b2 = variables
+        times = tf.fill([tf.shape(h)[0], 1], t)
+        return tf.tanh(tf.concat([h, times], axis=1) @ k1 + b1) @ k2 + b2
+
+    @tf.function(autograph=False)
+    def compute():
+        with tf.GradientTape() as tape:
+            tape.watch(h0)
+            states, info = odeint(
+                f, h0, [0.0, 1.0], rtol=tolerance, atol=tolerance, gradient=gradient,
+                full_output=True,
+            )  # fmt: skip
+            loss = tf.reduce_mean(states[-1] ** 2)
+        return states[-1], tape.gradient(loss, [h0, *variables]), info.nfe
+
+    def run():
+        h1, (h0_bar, kernel_bar, *others), nfe = compute()
+        return h1, [h0_bar, kernel_bar[:-1], kernel_bar[-1], *others], int(nfe)
+
+    return run
+
+
 LIBRARIES = {
     "node-transfer": ours,
     "node-transfer, no memory": ours_without_memory,
+    "node-transfer, odeint": ours_plain,
     "torchdiffeq": torchdiffeq,
     "diffrax": diffrax,
     "tfp": tfp,

@@ -31,6 +31,6 @@ def refuse_watched(problem: Problem) -> None:
             raise ValueError(
                 f"func closes over a tensor of shape {tensor.shape}, whose gradient "
                 "would be lost: pass it as odeint(..., constants={'name': tensor}) and "
-                "take it as an argument of that name; or pass gradient='autodiff'; or, if "
-                "its gradient is not wanted, close over tf.stop_gradient(tensor)."
+                "take it as an argument of that name; or pass gradient='autodiff'; "
+                "or close over tf.stop_gradient(tensor), if its gradient is not wanted."
             )
