@@ -53,7 +53,21 @@ def test_example_of_odeint_in_readme_runs(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", ["docs/design.md", "docs/extending.md", "README.md"])
+def test_examples_of_solving_run(tmp_path):
+    code = examples("docs/solving.md")
+    assert len(code) >= 4
+    done = run("\n".join(code), tmp_path)
+    assert done.returncode == 0, done.stderr
+    gradient, many, jump, failed = done.stdout.splitlines()
+    assert gradient.startswith("tf.Tensor([-0.3170")  # -exp(0.5) exp(-exp(0.5))
+    assert many.startswith("(1000, 1, 2) ") and int(many.split()[-1]) < 1000
+    assert jump.endswith(" 0")  # rejected steps
+    assert failed.startswith("[1. ") and failed.endswith("nan] 2")
+
+
+@pytest.mark.parametrize(
+    "name", ["docs/design.md", "docs/extending.md", "docs/solving.md", "README.md"]
+)
 def test_files_that_are_named_exist(name):
     text = (PROJECT / name).read_text()
     rooms = "ode|layers|models|data|runs|training|analysis|cli"
