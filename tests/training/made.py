@@ -7,3 +7,15 @@ QUICK = {"dataset": "digits", "weights": "none", "batch_size": 32}
 
 def quick(config, path, **changes):
     return dataclasses.replace(config, **{**QUICK, "output_dir": str(path), **changes})
+
+
+def same_numbers(run, again) -> None:
+    """Checks that two finished runs have the same history and metrics but for seconds."""
+    for row, row_again in zip(run.read_history(), again.read_history(), strict=True):
+        assert {**row, "seconds": 0} == {**row_again, "seconds": 0}
+    metrics, metrics_again = run.read_metrics(), again.read_metrics()
+    for name in ("train", "validation", "test", "epochs", "nfe"):
+        assert metrics[name] == metrics_again[name]
+    predictions, predictions_again = run.read_predictions(), again.read_predictions()
+    for name, array in predictions.items():
+        assert (array == predictions_again[name]).all()
