@@ -171,6 +171,16 @@ def test_a_run_that_is_made_again_is_recorded_with_what_makes_it_now(tmp_path):
     assert entry["command"].startswith("mine train baseline ")
 
 
+def test_a_run_that_diverged_is_not_made_again(tmp_path):
+    runs = plan("cpu", [0], str(tmp_path), {}, ["baseline"])
+    finish(runs[0], tmp_path)
+    (runs[0].directory.path / "metrics.json").unlink()
+    runs[0].directory.write_divergence({"what": "in epoch 2 the loss was nan"})
+    missing = Program((str(tmp_path / "no-such-program"),), ("mine",), run_arguments)
+    (reason,) = run_sweep(runs, str(tmp_path), RECORD, missing).values()
+    assert "it diverged (in epoch 2 the loss was nan), and would again" in reason
+
+
 @pytest.mark.parametrize(
     ("flag", "sentence"),
     [
