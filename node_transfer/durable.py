@@ -33,8 +33,9 @@ def failures_told(path: Path, participle: str = "written") -> Iterator[None]:
         yield
     except OSError as error:
         remedy = _REMEDIES.get(error.errno, "see that it can be")
+        named = error.filename2 or error.filename or path
         raise UserError(
-            f"{os.fspath(error.filename or path)!r} cannot be {participle} "
+            f"{os.fspath(named)!r} cannot be {participle} "
             f"({error.strerror or error}): {remedy}, or pass output_dir= with another "
             "folder."
         ) from error

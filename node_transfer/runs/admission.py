@@ -78,7 +78,8 @@ def check_space(run: RunDirectory, needed: int) -> None:
         UserError: There is too little space, or no permission.
     """
     folder = run.checkpoints.path
-    durable.make_folder(folder)
+    for path in (folder, run.tensorboard_path):
+        durable.make_folder(path)
     with durable.written_aside(folder / "trial") as trial:
         trial.write_bytes(b"x")
     held = sum(file.stat().st_size for file in run.path.rglob("*") if file.is_file())
