@@ -16,26 +16,26 @@ OPTIONS = "loop,noauto_da_alloc,commit=1"
 
 
 @contextlib.contextmanager
-def mounted(image: Path, folder: Path, options: str = OPTIONS):
+def mounted(image, folder: Path, options: str = OPTIONS, kind: str = "ext4"):
     """Mounts an image, which a power cut may have left dirty, while it is used."""
     folder.mkdir(exist_ok=True)
     done = subprocess.run(
-        ["mount", "-o", options, str(image), str(folder)], capture_output=True, text=True
+        ["mount", "-t", kind, "-o", options, str(image), str(folder)],
+        capture_output=True,
+        text=True,
     )
     if done.returncode:
-        pytest.skip(
-            f"no file system in a file can be mounted here: {done.stderr.strip()}"
-        )
+        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
     try:
         yield folder
     finally:
-        for _ in range(50):
-            if (
-                subprocess.run(["umount", str(folder)], capture_output=True).returncode
-                == 0
-            ):
+        unmount = ["umount", str(folder)]
+        for _ in range(20):
+            if subprocess.run(unmount, capture_output=True).returncode == 0:
                 break
             time.sleep(0.1)
+        else:  # TensorFlow may hold a file open: unmounted once it does not
+            subprocess.run([*unmount, "--lazy"], check=True)
 
 
 def make_image(path: Path) -> Path:

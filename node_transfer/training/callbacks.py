@@ -1,16 +1,36 @@
 """What happens after each epoch: the history and the checkpoint."""
 
+import contextlib
 import time
+from collections.abc import Iterator
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from node_transfer.errors import UserError
 from node_transfer.runs.checkpoints import State
 from node_transfer.runs.directory import RunDirectory
 from node_transfer.training.state import arrays_of
 
 SEED_STATE = "seed_generator_state"  # how Keras ends the names of these variables
+
+
+@contextlib.contextmanager
+def board_failures_told(run: RunDirectory) -> Iterator[None]:
+    """Turns TensorFlow's report that TensorBoard's files cannot be written into a
+    `UserError`."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        path = str(run.tensorboard_path)
+        if path not in str(error):
+            raise
+        reason = str(error).split("\n")[0].split("; ")[-1].split(" [Op:")[0]
+        raise UserError(
+            f"{path!r} cannot be written ({reason}): free some space and give the same "
+            "command again, or pass output_dir= with another folder."
+        ) from error
 
 
 class SeedEpoch(keras.callbacks.Callback):

@@ -20,7 +20,7 @@ from node_transfer.runs.config import WEIGHTS_WORDS, ExperimentConfig
 from node_transfer.runs.directory import RunDirectory
 from node_transfer.training import evaluation, provenance
 from node_transfer.training.build import build_model, resolve_backbone
-from node_transfer.training.callbacks import RecordEpoch, SeedEpoch
+from node_transfer.training.callbacks import RecordEpoch, SeedEpoch, board_failures_told
 from node_transfer.training.divergence import (
     AFTER,
     BEFORE,
@@ -207,7 +207,7 @@ def _fit(run, config, model, data, steps_per_epoch, rows, verbose):
     )
     identity = run.read_config()["weights"]["initial_sha256"]
     watch = StopAtDivergence()
-    with divergence_told(run, lambda: watch.place):
+    with divergence_told(run, lambda: watch.place), board_failures_told(run):
         model.fit(
             batches,
             initial_epoch=epochs_done,

@@ -2,6 +2,11 @@
 
 import dataclasses
 
+# A program for `python -c`, with a short EfficientNetB0.
+START = (
+    "from tests.training.conftest import shorten_b0; shorten_b0()\n"
+    "from node_transfer.cli.main import main; main()"
+)
 QUICK = {"dataset": "digits", "weights": "none", "batch_size": 32}
 
 

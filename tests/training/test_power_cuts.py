@@ -19,7 +19,7 @@ from node_transfer.training.state import state_to_go_on_from
 from tests import disk_image
 from tests.conftest import PROJECT
 from tests.power_cuts import Recorder, cut
-from tests.training.made import quick, same_numbers
+from tests.training.made import START, quick, same_numbers
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 EPOCHS, SEEDS = 4, range(4)
@@ -129,12 +129,6 @@ def test_a_run_goes_on_to_the_same_numbers_after_any_power_cut(recorded, tmp_pat
     moments = recorded.moments[:: max(1, len(recorded.moments) // 20)]
     for i, moment in enumerate(moments):
         resumed(recorded, moment, tmp_path / str(i), i)
-
-
-START = (
-    "from tests.training.conftest import shorten_b0; shorten_b0()\n"
-    "from node_transfer.cli.main import main; main()"
-)
 
 
 @pytest.mark.slow
