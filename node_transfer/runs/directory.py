@@ -190,6 +190,23 @@ class RunDirectory:
         except UserError as error:
             raise UserError(f"In {str(self.path / CONFIG)!r} {error}") from error
 
+    def read_start(self) -> dict:
+        """Returns what `config.json` says of the weights that the run began with.
+
+        Raises:
+            UserError: It does not say what tells the run from others.
+        """
+        start = self.read_config().get("weights")
+        if not isinstance(start, dict) or not isinstance(
+            start.get("initial_sha256"), str
+        ):
+            raise UserError(
+                f"{str(self.path / CONFIG)!r} does not say which weights the run began "
+                "with: pass overwrite=True to start it anew, or output_dir= with another "
+                "folder."
+            )
+        return start
+
     def add_to_config(self, **entries) -> None:
         """Adds entries to `config.json`, or replaces them."""
         files.write_json(self.path / CONFIG, {**self.read_config(), **entries})

@@ -148,7 +148,7 @@ def _check_start(run: RunDirectory, start: dict, goes_on: bool) -> None:
         start: What the record of its weights would say now.
         goes_on: Whether it has a checkpoint, whose weights it goes on with.
     """
-    recorded = run.read_config().get("weights", {})
+    recorded = run.read_start()
     for name in ("kind", "file_sha256", "initial_sha256"):
         if recorded.get(name) == start[name]:
             continue
@@ -171,7 +171,9 @@ def _record_start(run, config, model, data, environment, state):
     recorded = run.read_config()
     if state is not None:
         continued = {"after_epoch": state.epochs_done, **environment}
-        run.add_to_config(continued=[*recorded.get("continued", []), continued])
+        earlier = recorded.get("continued")
+        earlier = earlier if isinstance(earlier, list) else []
+        run.add_to_config(continued=[*earlier, continued])
     elif "start" not in recorded:
         batches = evaluation_batches(data, "validation", config.batch_size)
         with divergence_told(run):
@@ -205,7 +207,7 @@ def _fit(run, config, model, data, steps_per_epoch, rows, verbose):
     batches = training_batches(
         data, config.batch_size, config.seed, epochs_done, config.epochs, config.augment
     )
-    identity = run.read_config()["weights"]["initial_sha256"]
+    identity = run.read_start()["initial_sha256"]
     watch = StopAtDivergence()
     with divergence_told(run, lambda: watch.place), board_failures_told(run):
         model.fit(

@@ -54,8 +54,7 @@ def state_to_go_on_from(run: RunDirectory, epochs: int) -> State | None:
                 "folder."
             )
         return None
-    recorded = run.read_config().get("weights", {}).get("initial_sha256")
-    if state.run != recorded or state.epochs_done > epochs:
+    if state.run != run.read_start()["initial_sha256"] or state.epochs_done > epochs:
         raise UserError(
             f"The checkpoint in {str(run.path)!r} after epoch {state.epochs_done} is not "
             "one of this run: pass overwrite=True to start the run anew, or output_dir= "

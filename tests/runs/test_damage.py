@@ -101,6 +101,9 @@ CONFIGS = {
     "not UTF-8": b'{"experiment": "\xff"}',
     "binary": bytes(range(256)),
     "zeros": bytes(300),
+    "no weights": '{"experiment": {"experiment": "trial", "block": "none", "epochs": 4}}',
+    "weights of another type": '{"weights": 3, '
+    '"experiment": {"experiment": "trial", "block": "none", "epochs": 4}}',
     "unknown field": '{"experiment": {"experiment": "x", "block": "none", "warp": 1}}',
     "a field of another type": '{"experiment": {"experiment": "x", "block": 3}}',
     "a field left out": '{"experiment": {"block": "none"}}',
