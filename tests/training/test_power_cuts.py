@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -83,6 +84,7 @@ def test_every_epoch_that_was_done_is_there_after_a_power_cut(recorded, tmp_path
                 raise AssertionError(
                     f"cut {moment.call}, seed {seed}: {error}"
                 ) from error
+            shutil.rmtree(root)
 
 
 def test_the_disk_of_the_test_loses_what_is_not_flushed(tmp_path, monkeypatch):
