@@ -13,12 +13,17 @@ SPLITS = {"train": "Training", "validation": "Validation", "test": "Test"}
 def table_1(sweep: Sweep) -> Table:
     """Accuracy by model and split, `ours | paper`."""
     rows = []
-    for name in _models(sweep):
+    for name in PAPER_MODELS:
+        lost = len(sweep.diverged.get(name, ()))
+        if not (sweep.of(name) or lost):
+            continue
         cells = []
         for split in SPLITS:
-            ours = measures.accuracy(sweep, name, split)
+            accuracy = measures.accuracy(sweep, name, split)
+            ours = [mean_and_deviation(accuracy, 100, 2, " %")] if accuracy else []
+            ours += [f"{lost} diverged"] if lost else []
             theirs = f"{100 * paper.TABLE_1[name][split]:.1f} %"
-            cells.append(f"{mean_and_deviation(ours, 100, 2, ' %')} | {theirs}")
+            cells.append(f"{', '.join(ours)} | {theirs}")
         rows.append((paper.MODEL_NAMES[name], *cells))
     return Table(
         "table_1",

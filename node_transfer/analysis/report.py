@@ -68,6 +68,7 @@ def write_report(folder) -> str:
             "output_dir= with another folder."
         ) from error
     parts = [table.text() for table in made]
+    parts += [f"Diverged: {path}, {what}." for path, what in sweep.diverged_paths.items()]
     parts += [*(finding.sentence for finding in findings), "", f"Report: {root / REPORT}"]
     return "\n".join(parts)
 
@@ -106,6 +107,7 @@ def _html(sweep: Sweep, findings, made: list[Table], drawn, folder: Path) -> str
         sweeps=record.get("commands", []),
         commands=[entry["command"] for entry in record["runs"]],
         missing=_missing(sweep),
+        diverged=sweep.diverged_paths,
         runs=[_record(run) for run in sweep.all_runs],
         sources=provenance.sources(sweep.all_runs),
         versions=provenance.versions(sweep),
@@ -121,8 +123,11 @@ def _missing(sweep: Sweep) -> dict[str, str]:
     """Returns the runs that are not finished, each with the reason."""
     missing = dict.fromkeys(sweep.unfinished, "not finished")
     for entry in sweep.record["runs"]:
-        if entry["seed"] not in sweep.of(entry["model"]):
-            path = run_name(entry["seed"], entry["model"])
+        path = run_name(entry["seed"], entry["model"])
+        if (
+            entry["seed"] not in sweep.of(entry["model"])
+            and path not in sweep.diverged_paths
+        ):
             missing[path] = entry.get("failed", missing.get(path, "not begun"))
     return missing
 

@@ -11,7 +11,7 @@ from node_transfer.analysis.stability import CURVES
 from node_transfer.errors import UserError
 from node_transfer.runs.config import ExperimentConfig
 from node_transfer.runs.directory import CONFIG, HISTORY, METRICS, RunDirectory
-from node_transfer.runs.sweep_folder import SweepFolder
+from node_transfer.runs.sweep_folder import SweepFolder, run_name
 
 # What tables and figures are made from.
 NEEDED_OF_CONFIG = ("versions", "device", "data", "weights")
@@ -53,11 +53,13 @@ class Sweep:
         runs: A name of `LINEUP` to a seed to the run.
         record: `sweep.json`, see `SweepFolder.read_record`.
         unfinished: Paths of runs that have not come to their end, from the folder on.
+        diverged: A name of `LINEUP` to a seed to how that run's training diverged.
     """
 
     runs: dict[str, dict[int, Run]]
     record: dict
     unfinished: tuple[str, ...] = ()
+    diverged: dict[str, dict[int, str]] = dataclasses.field(default_factory=dict)
 
     @property
     def seeds(self) -> list[int]:
@@ -71,6 +73,15 @@ class Sweep:
     def of(self, name: str) -> dict[int, Run]:
         """The runs of one model, by seed; empty where there is none."""
         return self.runs.get(name, {})
+
+    @property
+    def diverged_paths(self) -> dict[str, str]:
+        """The path of each run that diverged, from the folder on, to how it did."""
+        return {
+            run_name(seed, name): what
+            for name, runs in self.diverged.items()
+            for seed, what in sorted(runs.items())
+        }
 
     @property
     def all_runs(self) -> list[Run]:
@@ -98,6 +109,12 @@ def read_run(path) -> Run:
                     f"{str(path)!r} has no {key} in its {name}: pass the directory of a "
                     "finished run that nothing was taken out of."
                 )
+    if metrics.get("epochs", len(history["epoch"])) != len(history["epoch"]):
+        raise UserError(
+            f"{str(path)!r} has {len(history['epoch'])} epochs in its {HISTORY} and "
+            f"{metrics['epochs']} in its {METRICS}, so one of them was changed: restore "
+            "it, or run the experiment again."
+        )
     return Run(
         Path(path).as_posix(),
         run.read_experiment(),
@@ -115,7 +132,7 @@ def read_sweep(folder) -> Sweep:
         UserError: There is no finished run, or a file of one cannot be read.
     """
     sweep = SweepFolder(folder)
-    runs, unfinished = {}, []
+    runs, unfinished, diverged = {}, [], {}
     for seed, model, directory in sweep.runs():
         if model not in MODELS:
             continue
@@ -123,15 +140,21 @@ def read_sweep(folder) -> Sweep:
         if directory.finished:
             run = dataclasses.replace(read_run(directory.path), path=path)
             runs.setdefault(model, {})[seed] = run
+        elif directory.diverged:
+            diverged.setdefault(model, {})[seed] = directory.diverged
         else:
             unfinished.append(path)
+    read = Sweep(runs, sweep.read_record(), tuple(unfinished), diverged)
     if not runs:
         raise UserError(
             f"{str(folder)!r} has no finished run (FOLDER/seed-0/baseline and so on): "
             "pass output_dir= with the folder of a sweep that was run."
+            + "".join(
+                f" {path} diverged: {what}." for path, what in read.diverged_paths.items()
+            )
         )
     _check_alike(runs)
-    return Sweep(runs, sweep.read_record(), tuple(unfinished))
+    return read
 
 
 def _check_alike(runs: dict[str, dict[int, Run]]) -> None:

@@ -142,6 +142,12 @@ def _define_training_flags(defaults: ExperimentConfig):
         "given at 128), and divided by 10 after 60, 100 and 140 of every 160 epochs; "
         "cosine, down to 0.",
     )
+    flags.DEFINE_float(
+        "clip_norm",
+        defaults.clip_norm,
+        "Scale the gradients of a step down to this norm, over all weights together, "
+        "where they exceed it. Default: never.",
+    )
     flags.DEFINE_integer(
         "seed",
         defaults.seed,

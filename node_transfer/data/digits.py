@@ -6,7 +6,7 @@ import sklearn.datasets
 import sklearn.model_selection
 import tensorflow as tf
 
-from node_transfer.data import checksums
+from node_transfer import checksums
 from node_transfer.data.image_source import ImageSource
 
 NATIVE_SIZE = 8

@@ -6,6 +6,7 @@ import numpy as np
 import sklearn.model_selection
 import tensorflow as tf
 
+from node_transfer.data.damage import with_checked_label
 from node_transfer.data.image_data import SPLITS, ImageData, as_rgb
 from node_transfer.data.sources import open_source
 from node_transfer.errors import UserError
@@ -52,6 +53,7 @@ def load_data(
             "1, such as 0.1."
         )
     source = open_source(dataset, data_dir)
+    classes = len(source.class_names)
     if image_size is None:
         image_size = max(source.native_size or default_image_size, min_image_size)
 
@@ -61,7 +63,9 @@ def load_data(
     sizes = {split: int(splits[split].cardinality()) for split in SPLITS}
     splits = {
         split: splits[split].map(
-            lambda image, label: (as_rgb(image, image_size), tf.cast(label, tf.int64)),
+            lambda image, label: with_checked_label(
+                as_rgb(image, image_size), label, classes
+            ),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
         for split in SPLITS

@@ -2,7 +2,8 @@
 
 import os
 
-from node_transfer.data import checksums, sources
+from node_transfer import checksums
+from node_transfer.data import sources
 from node_transfer.data.image_source import ImageSource
 from node_transfer.errors import UserError, first_line
 from node_transfer.network import server_answers

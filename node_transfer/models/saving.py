@@ -3,9 +3,11 @@
 import os
 import re
 import zipfile
+from pathlib import Path
 
 import keras
 
+from node_transfer import durable
 from node_transfer.errors import UserError, first_line
 from node_transfer.models import transfer_classifier  # noqa: F401 (Keras finds its class)
 from node_transfer.models.blocks import import_layers
@@ -61,8 +63,12 @@ def _unknown_name(message: str) -> str | None:
 
 
 def save_model(model: keras.Model, path) -> None:
-    """Saves a model so that the file is either whole or not there."""
-    path = os.fspath(path)
-    partial = f"{path.removesuffix('.keras')}.partial.keras"
-    model.save(partial)
-    os.replace(partial, path)
+    """Saves a model so that the file is either whole or not there, power cuts included.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
+    path = Path(path)
+    with durable.written_aside(path) as partial:
+        model.save(partial)
+        durable.publish(partial, path)

@@ -148,6 +148,11 @@ def _make(run: PlannedRun, program: Program, bar: tqdm) -> str | None:
     directory = run.directory
     if run.start and not run.start.directory.finished:
         return f"not made, since {run.start.title}, which it starts from, is not finished"
+    if directory.diverged:
+        return (
+            f"it diverged ({directory.diverged}), and would again: train it with other "
+            f"settings in a folder of its own, or remove {directory.path}"
+        )
     with directory.locked(timeout=-1):  # another process may still be at it
         pass
     if directory.finished:

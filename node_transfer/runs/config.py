@@ -7,7 +7,13 @@ from node_transfer.errors import UserError
 from node_transfer.models.backbones import BACKBONES
 from node_transfer.models.blocks import BLOCKS, DYNAMICS
 from node_transfer.ode import methods
-from node_transfer.runs.fields import THE_DEFAULT, check_types, declared, meaning
+from node_transfer.runs.fields import (
+    THE_DEFAULT,
+    check_path,
+    check_types,
+    declared,
+    meaning,
+)
 
 DEFAULT_BACKBONE = "EfficientNetB0"
 DEFAULT_WEIGHTS = "auto"
@@ -53,6 +59,7 @@ class ExperimentConfig:
     optimizer: str = "adam"
     learning_rate: float = 1e-3
     lr_schedule: str = "constant"
+    clip_norm: float | None = None
     seed: int = declared(0, varies=True)
     train_examples: int | None = None
     validation_fraction: float = 0.1
@@ -75,6 +82,7 @@ class ExperimentConfig:
         check_types(self)
         self._check_choices()
         self._check_numbers()
+        self._check_paths()
 
     def _check_choices(self):
         for name, choices, grows in (
@@ -108,6 +116,11 @@ class ExperimentConfig:
             value = getattr(self, name)
             if not 0 < value < float("inf"):
                 raise UserError(f"{name} is {value}: pass a positive number.")
+        if self.clip_norm is not None and not 0 < self.clip_norm < float("inf"):
+            raise UserError(
+                f"clip_norm is {self.clip_norm}: pass a positive number, such as 1.0, or "
+                "leave it out."
+            )
         if not 0 <= self.seed < 2**32:
             raise UserError(
                 f"seed is {self.seed}: pass a whole number from 0 to 2^32 - 1."
@@ -117,6 +130,10 @@ class ExperimentConfig:
                 f"validation_fraction is {self.validation_fraction}: pass a number "
                 "between 0 and 1, such as 0.1."
             )
+
+    def _check_paths(self):
+        for name in ("output_dir", "data_dir", "init_from", "weights", "dataset"):
+            check_path(name, getattr(self, name))
 
     @property
     def run_directory(self) -> str:

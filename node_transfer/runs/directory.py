@@ -3,46 +3,55 @@
 import contextlib
 import dataclasses
 import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from node_transfer import checksums, durable
 from node_transfer.errors import UserError
-from node_transfer.runs import files
+from node_transfer.runs import admission, files
+from node_transfer.runs.checkpoints import Checkpoints
 from node_transfer.runs.config import ExperimentConfig
+from node_transfer.runs.lock import LOCK, locked
 
-CONFIG, HISTORY, METRICS, PREDICTIONS, MODEL = (
+CONFIG, HISTORY, METRICS, PREDICTIONS, MODEL, DIVERGED = (
     "config.json",
     "history.csv",
     "metrics.json",
     "predictions.npz",
     "model.keras",
+    "diverged.json",
 )
+DAMAGED_HISTORY = f"{HISTORY}.damaged"  # what was there before it was made again
 CHECKPOINTS, TENSORBOARD = "checkpoint", "tensorboard"  # folders
-LOCK = "lock"  # held by the process that trains the run
-# What a process that was killed before its first file may leave of a run.
-LEFT_OVERS = (LOCK, f"{CONFIG}{files.PARTIAL}")
+EVENTS = "events.out.tfevents.*"  # TensorBoard's files, in a folder a split
 
 
 class RunDirectory:
     """A folder with `config.json`, `history.csv`, `metrics.json`, `predictions.npz` and
     `model.keras`.
 
-    While training it also has `checkpoint/`, with the state after the last whole epoch,
-    and `tensorboard/`.
+    While training it also has `checkpoint/`, with the states after the last whole epochs,
+    and `tensorboard/`. A training that diverged leaves `diverged.json`, in place of
+    `metrics.json`.
 
     Attributes:
         path: The folder.
+        checkpoints: The states that it goes on from.
     """
 
     def __init__(self, path):
         self.path = Path(path)
+        self.checkpoints = Checkpoints(self.path / CHECKPOINTS)
 
     @property
     def model_path(self) -> Path:
         return self.path / MODEL
+
+    @property
+    def history_path(self) -> Path:
+        return self.path / HISTORY
 
     @property
     def tensorboard_path(self) -> Path:
@@ -59,48 +68,36 @@ class RunDirectory:
         return (self.path / CONFIG).is_file()
 
     @property
+    def holds_nothing(self) -> bool:
+        """Whether there is no more than a process leaves that was killed at its start."""
+        left = (LOCK, f"{durable.PARTIAL}{CONFIG}")
+        return not self.path.is_dir() or all(
+            file.name in left for file in self.path.iterdir()
+        )
+
+    @property
     def finished(self) -> bool:
-        """Whether the run came to its end: its metrics are the last file written."""
-        return (self.path / METRICS).exists()
+        """Whether the run came to its end: the metrics, its last file, are whole."""
+        return self._is_record(METRICS)
 
-    @contextlib.contextmanager
-    def locked(self, timeout: float = 0) -> Iterator[None]:
-        """Keeps other processes out of the folder, which it makes.
+    @property
+    def diverged(self) -> str | None:
+        """How the training diverged, in a few words; `None`: it did not."""
+        if self.finished or not self._is_record(DIVERGED):
+            return None
+        return str(files.read_json(self.path / DIVERGED).get("what", "it diverged"))
 
-        The lock goes with the process, however that ends. Folders that nothing was
-        written to are removed again.
-
-        Args:
-            timeout: Seconds to wait for another process to let go; -1: as long as it
-                takes.
-
-        Raises:
-            UserError: Another process is training the run, or the folder cannot be made.
-        """
-        import filelock  # here, since reading runs does without it
-
-        made = [p for p in (self.path, *self.path.parents) if not p.exists()]
-        self._make_folder()
+    def _is_record(self, name: str) -> bool:
         try:
-            lock = filelock.FileLock(self.path / LOCK, timeout=timeout).acquire()
-        except filelock.Timeout:
-            raise UserError(
-                f"Another process is at work in {str(self.path)!r}: wait for it, or "
-                "pass output_dir= with another folder."
-            ) from None
-        except OSError as error:
-            raise self._unusable("written", error) from error
-        try:
-            with lock:
-                try:
-                    yield
-                finally:  # still held: who waits for this file sees that it is gone
-                    with contextlib.suppress(OSError):
-                        (self.path / LOCK).unlink()
-        finally:
-            with contextlib.suppress(OSError):
-                for folder in made:
-                    folder.rmdir()
+            return bool(files.read_json(self.path / name))
+        except (FileNotFoundError, UserError):
+            return False
+
+    def locked(
+        self, timeout: float = 0
+    ) -> contextlib.AbstractContextManager[Iterator[None]]:
+        """Keeps other processes out of the folder, which it makes; see `lock.locked`."""
+        return locked(self.path, timeout)
 
     def prepare(self, config: ExperimentConfig, record: dict) -> None:
         """Makes the folder ready for a run, or for going on with one; see `locked`.
@@ -110,67 +107,33 @@ class RunDirectory:
             record: What `config.json` says beside it: versions, device, sources.
 
         Raises:
-            UserError: The folder holds a finished run, or one of another config, and
-                `config.overwrite` is not set; or it cannot be written.
+            UserError: The folder is not free, see `admission`; it holds a run of another
+                config; or it cannot be written.
         """
-        if config.overwrite:
-            self._clear()
-        self.check_free(config)
-        if self.begun:
-            self._check_same(config)
+        admission.check_free(self, config)
+        if self.begun and not config.overwrite:
+            admission.check_same(self, config)
             return
-        self._make_folder()
-        try:
-            files.write_json(
-                self.path / CONFIG, {"experiment": dataclasses.asdict(config), **record}
-            )
-        except OSError as error:
-            raise self._unusable("written", error) from error
-
-    def _make_folder(self) -> None:
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._unusable("made", error) from error
-
-    def _unusable(self, what: str, error: OSError) -> UserError:
-        return UserError(
-            f"The run directory {str(self.path)!r} cannot be {what} ({error.strerror}): "
-            "pass output_dir= with another folder."
+        durable.make_folder(self.path)
+        if config.overwrite:
+            with durable.failures_told(self.path):
+                self._clear()
+        files.write_json(
+            self.path / CONFIG, {"experiment": dataclasses.asdict(config), **record}
         )
 
-    def check_free(self, config: ExperimentConfig) -> None:
-        """Raises `UserError` where no run may be written, before work is put into it."""
-        if self.path.exists() and not self.path.is_dir():
-            raise UserError(
-                f"The run directory {str(self.path)!r} is a file: pass output_dir= with "
-                "a folder."
-            )
-        if config.overwrite:
-            return
-        if self.finished:
-            raise UserError(
-                f"{str(self.path)!r} holds a finished run: pass overwrite=True to "
-                "replace it, or output_dir= with another folder."
-            )
-        if (
-            self.path.is_dir()
-            and not self.begun
-            and any(file.name not in LEFT_OVERS for file in self.path.iterdir())
-        ):
-            raise UserError(
-                f"The folder {str(self.path)!r} is not empty and not a run: pass "
-                "output_dir= with another folder."
-            )
+    def check_model(self) -> None:
+        """Raises `UserError` where the model of a finished run is not as it was written.
 
-    def _check_same(self, config: ExperimentConfig) -> None:
-        """Raises `UserError` where the folder has an unfinished run of another config."""
-        difference = self.difference(config)
-        if difference:
+        Runs that were recorded before a model had a checksum pass.
+        """
+        expected = self.read_metrics().get("model_sha256")
+        if expected is None or not self.model_path.is_file():
+            return
+        if checksums.of_file(self.model_path) != expected:
             raise UserError(
-                f"{str(self.path)!r} holds an unfinished run with {difference}: pass "
-                "what it was begun with to go on with it, overwrite=True to replace it, "
-                "or output_dir= with another folder."
+                f"{str(self.model_path)!r} is damaged: its bytes do not have the "
+                f"checksum in {METRICS}; train the run again with overwrite=True."
             )
 
     def difference(self, config: ExperimentConfig) -> str | None:
@@ -185,11 +148,22 @@ class RunDirectory:
         return f"{name} = {getattr(earlier, name)!r}, not {getattr(config, name)!r}"
 
     def _clear(self):
-        """Removes a run's own files, and nothing else."""
-        for name in (METRICS, CONFIG, HISTORY, PREDICTIONS, MODEL):
-            (self.path / name).unlink(missing_ok=True)
-        for name in (CHECKPOINTS, TENSORBOARD):
-            shutil.rmtree(self.path / name, ignore_errors=True)
+        """Removes a run's own files but its config, and nothing else.
+
+        The config stays until the next takes its place, so that the folder is a run's,
+        and can be cleared again, whenever the process ends.
+        """
+        for name in (METRICS, DIVERGED, HISTORY, DAMAGED_HISTORY, PREDICTIONS, MODEL):
+            for path in (self.path / name, self.path / f"{durable.PARTIAL}{name}"):
+                path.unlink(missing_ok=True)
+        self.checkpoints.remove()
+        board = self.path / TENSORBOARD
+        for path in board.glob(f"*/{EVENTS}"):
+            path.unlink()
+        with contextlib.suppress(OSError):  # there are none, or files of others in them
+            for folder in (*board.glob("*/"), board):
+                folder.rmdir()
+        durable.sync_folder(self.path)
 
     def read_config(self) -> dict:
         """Returns `config.json`.
@@ -216,6 +190,23 @@ class RunDirectory:
         except UserError as error:
             raise UserError(f"In {str(self.path / CONFIG)!r} {error}") from error
 
+    def read_start(self) -> dict:
+        """Returns what `config.json` says of the weights that the run began with.
+
+        Raises:
+            UserError: It does not say what tells the run from others.
+        """
+        start = self.read_config().get("weights")
+        if not isinstance(start, dict) or not isinstance(
+            start.get("initial_sha256"), str
+        ):
+            raise UserError(
+                f"{str(self.path / CONFIG)!r} does not say which weights the run began "
+                "with: pass overwrite=True to start it anew, or output_dir= with another "
+                "folder."
+            )
+        return start
+
     def add_to_config(self, **entries) -> None:
         """Adds entries to `config.json`, or replaces them."""
         files.write_json(self.path / CONFIG, {**self.read_config(), **entries})
@@ -225,7 +216,12 @@ class RunDirectory:
         return self._read_json(METRICS)
 
     def write_metrics(self, metrics: dict) -> None:
+        """Writes `metrics.json`, with which the run is finished."""
         files.write_json(self.path / METRICS, metrics)
+
+    def write_divergence(self, record: dict) -> None:
+        """Writes `diverged.json`; its entry `what` says so in a few words."""
+        files.write_json(self.path / DIVERGED, record)
 
     def write_predictions(self, arrays: dict[str, np.ndarray]) -> None:
         """Writes `predictions.npz`, compressed; see `evaluation.predict` for what."""
@@ -245,46 +241,49 @@ class RunDirectory:
         Raises:
             UserError: It was changed, and cannot be read.
         """
-        rows = files.read_rows(self.path / HISTORY)
-        try:
-            return [{**row, "epoch": int(row["epoch"])} for row in rows]
-        except (KeyError, ValueError):
+        rows = files.read_rows(self.history_path)
+        if [row.get("epoch") for row in rows] != list(range(1, len(rows) + 1)):
             raise UserError(
-                f"{str(self.path / HISTORY)!r} does not number its epochs: run the "
-                "experiment again with overwrite=True."
-            ) from None
+                f"{str(self.history_path)!r} does not number its epochs from 1 on: run "
+                "the experiment again with overwrite=True."
+            )
+        return [{**row, "epoch": int(row["epoch"])} for row in rows]
 
     def write_history(self, rows: list[dict[str, float]]) -> None:
-        files.write_rows(self.path / HISTORY, rows)
+        files.write_rows(self.history_path, rows)
 
-    def checkpoint_path(self, epochs_done: int) -> Path:
-        return self.path / CHECKPOINTS / f"epoch-{epochs_done:05d}.weights.h5"
+    def restore_history(self, rows: list[dict[str, float]]) -> str | None:
+        """Makes `history.csv` that of a checkpoint, which has the same rows.
 
-    def last_checkpoint(self) -> tuple[int, Path | None]:
-        """Returns the epochs done and the file of the state after them, if any."""
-        found = sorted((self.path / CHECKPOINTS).glob("epoch-*.weights.h5"))
-        if not found:
-            return 0, None
-        return int(found[-1].name.split("-")[1].split(".")[0]), found[-1]
-
-    def write_checkpoint(self, epochs_done: int, save: Callable[[Path], None]) -> None:
-        """Replaces the checkpoint: at any moment there is a whole one.
+        A file with other rows, or none that can be read, is kept as
+        `history.csv.damaged`.
 
         Args:
-            epochs_done: Epochs that the state follows.
-            save: Writes the state to the path that it is called with.
-        """
-        path = self.checkpoint_path(epochs_done)
-        path.parent.mkdir(exist_ok=True)
-        _, previous = self.last_checkpoint()
-        partial = path.with_name(f"partial-{path.name}")  # Keras wants the ending
-        save(partial)
-        os.replace(partial, path)
-        if previous is not None and previous != path:
-            previous.unlink()
+            rows: Those of the checkpoint; the file may lack the last, or have more where
+                the checkpoint is not the newest.
 
-    def remove_checkpoints(self) -> None:
-        shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
+        Returns:
+            A sentence on what was wrong; `None`: nothing was.
+        """
+        path, kept = self.history_path, self.path / DAMAGED_HISTORY
+        try:
+            found = self.read_history()
+        except UserError:
+            found = None
+        if found == rows:
+            return None
+        agrees = found is not None and found[: len(rows)] == rows[: len(found)]
+        if not agrees:
+            with durable.failures_told(path):
+                os.replace(path, kept)
+        self.write_history(rows)
+        if agrees and len(found) >= len(rows) - 1:
+            return None
+        saved = "" if agrees else f", and is {kept.name} now"
+        return (
+            f"{str(path)!r} was not the history of the {len(rows)} whole epochs{saved}: "
+            "it was made again from the checkpoint."
+        )
 
     def _read_json(self, name: str) -> dict:
         try:

@@ -63,3 +63,15 @@ def check_types(config: Any) -> None:
         if not fits:
             wanted = " or ".join(_WORDS.get(kind, "None") for kind in allowed)
             raise UserError(f"{field.name} is {value!r}: pass {wanted}.")
+
+
+def check_path(name: str, path: str | None) -> None:
+    """Raises `UserError` for a path that TensorFlow and JSON have no characters for."""
+    try:
+        encoded = (path or "").encode("utf-8")
+    except UnicodeEncodeError:
+        raise UserError(
+            f"{name} is {path!r}, which is not UTF-8: pass a path that is."
+        ) from None
+    if b"\0" in encoded:
+        raise UserError(f"{name} is {path!r}, with a null character in it: leave it out.")

@@ -1,23 +1,31 @@
 """JSON, CSV and NumPy files that are written whole or not at all."""
 
 import csv
+import io
 import json
-import os
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from node_transfer import durable
 from node_transfer.errors import UserError
 
-PARTIAL = ".partial"  # how a file's name ends until the file is whole
+_ANEW = "run the experiment again with overwrite=True"
+_RESTORE = "restore it, or run the experiment again with another output_dir="
 
 
 def write_json(path: Path, content: dict) -> None:
-    """Writes a JSON file, indented."""
-    partial = path.with_name(f"{path.name}{PARTIAL}")
-    partial.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(partial, path)
+    """Writes a JSON file, indented; see `durable.publish`.
+
+    Raises:
+        UserError: The file cannot be written.
+        ValueError: A number in it is not finite, which JSON has no word for.
+    """
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    with durable.written_aside(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+        durable.publish(partial, path)
 
 
 def read_json(path: Path) -> dict:
@@ -28,59 +36,76 @@ def read_json(path: Path) -> dict:
         UserError: It does not hold a JSON object.
     """
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FileNotFoundError(str(path)) from error
-    except ValueError as error:  # JSON, or the encoding
+    except (ValueError, RecursionError) as error:  # JSON, or the encoding
         raise UserError(
-            f"{str(path)!r} is not JSON ({error}): the file was changed; run the "
-            "experiment again with overwrite=True."
+            f"{str(path)!r} is not JSON ({error}), so it was changed or cut: {_RESTORE}."
         ) from None
     if not isinstance(content, dict):
         raise UserError(
-            f"{str(path)!r} does not hold a record: the file was changed; run the "
-            "experiment again with overwrite=True."
+            f"{str(path)!r} does not hold a record, so it was changed: {_RESTORE}."
         )
     return content
 
 
 def write_rows(path: Path, rows: list[dict[str, float]]) -> None:
-    """Writes a CSV file with the columns of the first row."""
-    partial = path.with_name(f"{path.name}{PARTIAL}")
-    with partial.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(partial, path)
+    """Writes a CSV file with the columns of the first row; see `durable.publish`.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
+    with durable.written_aside(path) as partial:
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        durable.publish(partial, path)
 
 
 def read_rows(path: Path) -> list[dict[str, float]]:
     """Returns the rows of a CSV file of numbers; none where there is no file.
 
     Raises:
-        UserError: The file cannot be read, or a cell is no number.
+        UserError: The file cannot be read, is cut short, or has a cell that is no
+            number, too many or too few.
     """
     try:
-        with path.open(newline="") as file:
-            return [
-                {name: float(value) for name, value in row.items()}
-                for row in csv.DictReader(file)
-            ]
+        return _rows(path.read_bytes())
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise UserError(
-            f"{str(path)!r} cannot be read as rows of numbers ({error}): run the "
-            "experiment again with overwrite=True."
+            f"{str(path)!r} cannot be read as rows of numbers ({error}): {_ANEW}."
         ) from None
 
 
+def _rows(content: bytes) -> list[dict[str, float]]:
+    text = content.decode("utf-8")
+    if not text.endswith("\n"):
+        raise ValueError("it is empty or cut in its last row")
+    header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    if not rows:
+        raise ValueError("it has no row")
+    if len(set(header)) < len(header):
+        raise ValueError("a column is there twice")
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(header):
+            raise ValueError(f"row {number} has {len(row)} cells, not {len(header)}")
+    return [dict(zip(header, map(float, row), strict=True)) for row in rows]
+
+
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Writes arrays by name into a compressed `.npz` file."""
-    partial = path.with_name(f"{path.name}{PARTIAL}")
-    with partial.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-    os.replace(partial, path)
+    """Writes arrays by name into a compressed `.npz` file; see `durable.publish`.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
+    with durable.written_aside(path) as partial:
+        with partial.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+        durable.publish(partial, path)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
@@ -94,8 +119,8 @@ def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
             return {name: arrays[name] for name in arrays.files}
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        # AttributeError: what `np.load` returns for a single array has no files.
         raise UserError(
-            f"{str(path)!r} cannot be read as arrays ({error}): run the experiment again "
-            "with overwrite=True."
+            f"{str(path)!r} cannot be read as arrays ({error}): {_ANEW}."
         ) from None

@@ -84,13 +84,7 @@ class SweepFolder:
             "commands": commands,
             "runs": list(entries.values()),
         }
-        try:
-            files.write_json(self.path / RECORD, content)
-        except OSError as error:
-            raise UserError(
-                f"The folder {str(self.path)!r} cannot be written ({error.strerror}): "
-                "pass output_dir= with another folder."
-            ) from error
+        files.write_json(self.path / RECORD, content)
 
 
 def _words(command: str) -> list[str]:

@@ -77,12 +77,21 @@ def load_classifier(run_or_file: str) -> TransferClassifier:
     """
     path = run_or_file
     if os.path.isdir(path):
-        path = str(RunDirectory(path).model_path)
+        run = RunDirectory(path)
+        if run.finished:
+            run.check_model()
+        path = str(run.model_path)
     model = load_model(path)
     if not isinstance(model, TransferClassifier):
         raise UserError(
             f"The model {path!r} is a {type(model).__name__}, not a TransferClassifier: "
             "pass a run of this library."
+        )
+    channels = model.input_shape[-1]
+    if channels != 3:
+        raise UserError(
+            f"The model {path!r} takes images of {channels} channel"
+            f"{'' if channels == 1 else 's'}, not of 3: pass one for RGB images."
         )
     return model
 

@@ -1,14 +1,36 @@
 """What happens after each epoch: the history and the checkpoint."""
 
+import contextlib
 import time
+from collections.abc import Iterator
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from node_transfer.errors import UserError
+from node_transfer.runs.checkpoints import State
 from node_transfer.runs.directory import RunDirectory
+from node_transfer.training.state import arrays_of
 
 SEED_STATE = "seed_generator_state"  # how Keras ends the names of these variables
+
+
+@contextlib.contextmanager
+def board_failures_told(run: RunDirectory) -> Iterator[None]:
+    """Turns TensorFlow's report that TensorBoard's files cannot be written into a
+    `UserError`."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        path = str(run.tensorboard_path)
+        if path not in str(error):
+            raise
+        reason = str(error).split("\n")[0].split("; ")[-1].split(" [Op:")[0]
+        raise UserError(
+            f"{path!r} cannot be written ({reason}): free some space and give the same "
+            "command again, or pass output_dir= with another folder."
+        ) from error
 
 
 class SeedEpoch(keras.callbacks.Callback):
@@ -30,17 +52,23 @@ class SeedEpoch(keras.callbacks.Callback):
 
 
 class RecordEpoch(keras.callbacks.Callback):
-    """Writes `history.csv`, then the state to go on from.
+    """Writes the state to go on from, its history within, then `history.csv`.
 
-    The checkpoint's name says how many epochs it follows, and it appears by renaming:
-    whenever the process is killed, the newest checkpoint is whole, and the history has
-    at least its epochs. (Keras's `BackupAndRestore` writes weights and epoch into two
-    files, which a kill between them leaves out of step.)
+    Each is on the disk before it has its name, and the state first: whenever the process
+    is killed or the power goes, a whole state is there, and `history.csv` can be made
+    again from it. (Keras's `BackupAndRestore` writes weights and epoch into two files,
+    which a kill between them leaves out of step.)
+
+    Args:
+        run: Where to.
+        identity: What tells the run from others, see `State.run`.
+        rows: The history so far, which each epoch adds a row to.
     """
 
-    def __init__(self, run: RunDirectory, rows: list[dict[str, float]]):
+    def __init__(self, run: RunDirectory, identity: str, rows: list[dict[str, float]]):
         super().__init__()
         self._run = run
+        self._identity = identity
         self._rows = rows
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -56,5 +84,6 @@ class RecordEpoch(keras.callbacks.Callback):
         )
         row["seconds"] = round(time.perf_counter() - self._start, 3)
         self._rows.append(row)
+        state = State(self._identity, self._rows, arrays_of(self.model))
+        self._run.checkpoints.write(state)
         self._run.write_history(self._rows)
-        self._run.write_checkpoint(epoch + 1, self.model.save_weights)

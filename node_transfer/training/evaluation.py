@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -20,16 +20,20 @@ from node_transfer.runs.config import ExperimentConfig
 EVALUATION_BATCH_SIZE = 128
 
 
+class SolveFailedError(UserError):
+    """An ODE could not be solved; the message is the solver's sentence."""
+
+
 @contextlib.contextmanager
-def failures_told(addition: Callable[[], str] = str):
-    """Turns a failed solve into a `UserError`, with an addition to its sentence."""
+def failures_told() -> Iterator[None]:
+    """Turns a failed solve into a `SolveFailedError`."""
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
         sentence = failure.sentence_of(error)
         if sentence is None:
             raise
-        raise UserError(f"{sentence}{addition()}") from None
+        raise SolveFailedError(sentence) from None
 
 
 def loss():

@@ -7,19 +7,29 @@ import sys
 
 import keras
 
-from node_transfer.data import checksums
+from node_transfer import checksums
+from node_transfer.data.damage import damage_told
 from node_transfer.data.image_data import SPLITS, ImageData
 from node_transfer.data.loading import load_data
 from node_transfer.data.pipelines import evaluation_batches, training_batches
 from node_transfer.errors import UserError
 from node_transfer.models.backbones import BACKBONES, MIN_IMAGE_SIZE
 from node_transfer.models.saving import load_model, save_model
+from node_transfer.runs.admission import check_free, check_space
 from node_transfer.runs.config import WEIGHTS_WORDS, ExperimentConfig
 from node_transfer.runs.directory import RunDirectory
 from node_transfer.training import evaluation, provenance
 from node_transfer.training.build import build_model, resolve_backbone
-from node_transfer.training.callbacks import RecordEpoch, SeedEpoch
+from node_transfer.training.callbacks import RecordEpoch, SeedEpoch, board_failures_told
+from node_transfer.training.divergence import (
+    AFTER,
+    BEFORE,
+    StopAtDivergence,
+    check_finite,
+    divergence_told,
+)
 from node_transfer.training.optimizers import make_optimizer
+from node_transfer.training.state import bytes_on_disk, restore, state_to_go_on_from
 from node_transfer.training.strategy import make_strategy
 
 
@@ -43,8 +53,8 @@ def run_experiment(config: ExperimentConfig, verbose: int | None = None) -> RunD
     if verbose is None:
         verbose = 1 if sys.stdout.isatty() else 2
     run = RunDirectory(config.run_directory)
-    run.check_free(config)
-    with run.locked():
+    check_free(run, config)
+    with run.locked(), damage_told(config.dataset):
         _run(run, config, verbose)
     return run
 
@@ -70,6 +80,11 @@ def _run(run: RunDirectory, config: ExperimentConfig, verbose: int) -> None:
     if weights.kind == "random":
         _warn(f"the backbone starts from {weights.detail}")
     environment = provenance.environment(strategy)
+    start = {
+        **dataclasses.asdict(weights),
+        "file_sha256": _checksum_of_start(config),
+        "initial_sha256": checksums.of_arrays(model.get_weights()),
+    }
     run.prepare(
         config,
         {
@@ -82,15 +97,14 @@ def _run(run: RunDirectory, config: ExperimentConfig, verbose: int) -> None:
                 "sizes": data.sizes,
                 "image_size": data.image_size,
             },
-            "weights": {
-                **dataclasses.asdict(weights),
-                "file_sha256": _checksum_of_start(config),
-                "initial_sha256": checksums.of_arrays(model.get_weights()),
-            },
+            "weights": start,
         },
     )
-    _record_start(run, config, model, data, environment)
-    _train(run, config, model, data, steps_per_epoch, verbose)
+    state = state_to_go_on_from(run, config.epochs)
+    _check_start(run, start, state is not None)
+    check_space(run, bytes_on_disk(model))
+    _record_start(run, config, model, data, environment, state)
+    _train(run, config, model, data, steps_per_epoch, state, verbose)
 
 
 def _load_data(config: ExperimentConfig) -> ImageData:
@@ -126,47 +140,76 @@ def _checksum_of_start(config: ExperimentConfig) -> str | None:
     return checksums.of_file(path)
 
 
-def _record_start(run, config, model, data, environment):
+def _check_start(run: RunDirectory, start: dict, goes_on: bool) -> None:
+    """Raises `UserError` where a run that has begun would start from other weights now.
+
+    Args:
+        run: The run, recorded.
+        start: What the record of its weights would say now.
+        goes_on: Whether it has a checkpoint, whose weights it goes on with.
+    """
+    recorded = run.read_start()
+    for name in ("kind", "file_sha256", "initial_sha256"):
+        if recorded.get(name) == start[name]:
+            continue
+        if name == "initial_sha256" and goes_on:
+            _warn(
+                "the initial weights of this seed are others here than where the run "
+                "began (another processor or another version): it goes on, with numbers "
+                "that an uninterrupted run would have to some digits only"
+            )
+            return
+        raise UserError(
+            f"{str(run.path)!r} holds an unfinished run from other weights ({name} was "
+            f"{recorded.get(name)!r} and is {start[name]!r}): give it back the start "
+            "that it had, or pass overwrite=True to replace it."
+        )
+
+
+def _record_start(run, config, model, data, environment, state):
     """Adds the numbers before the first epoch to the record, or that the run goes on."""
     recorded = run.read_config()
-    epochs_done, _ = run.last_checkpoint()
-    if epochs_done:
-        continued = {"after_epoch": epochs_done, **environment}
-        run.add_to_config(continued=[*recorded.get("continued", []), continued])
+    if state is not None:
+        continued = {"after_epoch": state.epochs_done, **environment}
+        earlier = recorded.get("continued")
+        earlier = earlier if isinstance(earlier, list) else []
+        run.add_to_config(continued=[*earlier, continued])
     elif "start" not in recorded:
         batches = evaluation_batches(data, "validation", config.batch_size)
-        with evaluation.failures_told():
+        with divergence_told(run):
             results = model.evaluate(batches, verbose=0, return_dict=True)
+            check_finite("the validation loss", results["loss"], BEFORE)
         run.add_to_config(
             start={f"val_{name}": float(results[name]) for name in ("accuracy", "loss")}
         )
 
 
-def _train(run, config, model, data, steps_per_epoch, verbose):
-    epochs_done, checkpoint = run.last_checkpoint()
-    rows = run.read_history()[:epochs_done]
-    if checkpoint is not None:
-        model.load_weights(checkpoint)
-        print(f"Going on after epoch {epochs_done} of {run.path}", flush=True)
-    if epochs_done < config.epochs:
-        _fit(run, config, model, data, steps_per_epoch, epochs_done, rows, verbose)
+def _train(run, config, model, data, steps_per_epoch, state, verbose):
+    rows = []
+    if state is not None:
+        restore(model, state.arrays, run)
+        rows = state.history
+        wrong = run.restore_history(rows)
+        if wrong:
+            _warn(wrong)
+        print(f"Going on after epoch {len(rows)} of {run.path}", flush=True)
+    if len(rows) < config.epochs:
+        _fit(run, config, model, data, steps_per_epoch, rows, verbose)
     save_model(model, run.model_path)
-    run.write_metrics(_final_metrics(run, data, rows))
-    run.remove_checkpoints()
+    with divergence_told(run, lambda: AFTER):
+        metrics = _final_metrics(run, data, rows)
+    run.write_metrics(metrics)
+    run.checkpoints.remove()
 
 
-def _fit(run, config, model, data, steps_per_epoch, epochs_done, rows, verbose):
+def _fit(run, config, model, data, steps_per_epoch, rows, verbose):
+    epochs_done = len(rows)
     batches = training_batches(
         data, config.batch_size, config.seed, epochs_done, config.epochs, config.augment
     )
-
-    def kept():
-        return (
-            f" ({run.last_checkpoint()[0]} whole epochs are kept in {run.path}; "
-            "overwrite=True starts anew.)"
-        )
-
-    with evaluation.failures_told(kept):
+    identity = run.read_start()["initial_sha256"]
+    watch = StopAtDivergence()
+    with divergence_told(run, lambda: watch.place), board_failures_told(run):
         model.fit(
             batches,
             initial_epoch=epochs_done,
@@ -176,7 +219,8 @@ def _fit(run, config, model, data, steps_per_epoch, epochs_done, rows, verbose):
             shuffle=False,  # the batches are shuffled already
             callbacks=[
                 SeedEpoch(config.seed),
-                RecordEpoch(run, rows),
+                watch,
+                RecordEpoch(run, identity, rows),
                 keras.callbacks.TensorBoard(run.tensorboard_path, write_graph=False),
             ],
             verbose=verbose,
@@ -188,6 +232,8 @@ def _final_metrics(run: RunDirectory, data: ImageData, rows: list[dict]) -> dict
     model = load_model(run.model_path)
     run.write_predictions(evaluation.predict(model, data, "test"))
     results = evaluation.evaluate_splits(model, data, SPLITS)
+    for split in SPLITS:
+        check_finite(f"the {split} loss", results[split]["loss"], AFTER)
     last = rows[-1]
     return {
         split: {name: results[split][name] for name in ("accuracy", "loss")}
@@ -196,6 +242,7 @@ def _final_metrics(run: RunDirectory, data: ImageData, rows: list[dict]) -> dict
         "epochs": len(rows),
         "finished": provenance.now(),
         "parameters": int(model.count_params()),
+        "model_sha256": checksums.of_file(run.model_path),
         "nfe": {
             "forward": results["test"]["nfe"],
             "training_forward": last.get("nfe_forward"),

@@ -18,9 +18,10 @@ def make_optimizer(config: ExperimentConfig, steps_per_epoch: int):
     Reference: examples/odenet_mnist.py in torchdiffeq, the code of Chen et al. (2018).
     """
     rate = learning_rate(config, steps_per_epoch)
+    clip = {"global_clipnorm": config.clip_norm}
     if config.optimizer == "sgd":
-        return keras.optimizers.SGD(rate, momentum=ODENET_MOMENTUM)
-    return keras.optimizers.Adam(rate)
+        return keras.optimizers.SGD(rate, momentum=ODENET_MOMENTUM, **clip)
+    return keras.optimizers.Adam(rate, **clip)
 
 
 def learning_rate(config: ExperimentConfig, steps_per_epoch: int):

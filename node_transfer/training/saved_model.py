@@ -5,9 +5,11 @@ import os
 
 from tabulate import tabulate
 
+from node_transfer.data.damage import damage_told
 from node_transfer.data.loading import load_data
 from node_transfer.errors import UserError
 from node_transfer.runs.directory import CONFIG, RunDirectory
+from node_transfer.runs.fields import check_path
 from node_transfer.training import evaluation
 from node_transfer.training.build import load_classifier
 
@@ -39,6 +41,7 @@ def evaluate_saved(
     Raises:
         UserError: The model or the data cannot be had, or do not fit together.
     """
+    check_path("model", path)
     model = load_classifier(path)
     directory = path if os.path.isdir(path) else os.path.dirname(path)
     run = RunDirectory(directory)
@@ -65,13 +68,17 @@ def evaluate_saved(
             "train_examples": trained.train_examples,
             "seed": trained.seed,
         }
-    data = load_data(dataset, data_dir=data_dir, image_size=model.image_size, **split_as)
+    with damage_told(dataset):
+        data = load_data(
+            dataset, data_dir=data_dir, image_size=model.image_size, **split_as
+        )
     if model.num_classes != data.num_classes:
         raise UserError(
             f"The model {path!r} tells {model.num_classes} classes apart and {dataset!r} "
             f"has {data.num_classes}: pass dataset= with one that it was trained for."
         )
-    result = evaluation.evaluate(model, data, split, batch_size)
+    with damage_told(dataset):
+        result = evaluation.evaluate(model, data, split, batch_size)
     result |= {"model": path, "dataset": dataset, "split": split}
     print(tabulate(result.items(), headers=("", "value"), disable_numparse=True))
     print(json.dumps(result), flush=True)

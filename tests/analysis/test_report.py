@@ -1,6 +1,7 @@
 """What is written from run directories: tables, numbers, figures, and the report."""
 
 import csv
+import json
 import re
 import shutil
 import subprocess
@@ -192,6 +193,41 @@ def test_an_unfinished_run_is_named_and_left_out(tmp_path):
     assert "seed-0/node_rk: not finished" in (tmp_path / "report.html").read_text(
         encoding="utf-8"
     )
+
+
+def diverge(folder, name, seed, what):
+    """Makes a run that was written by hand one whose training diverged."""
+    path = write_run(folder, name, seed, [0.7])
+    (path / "metrics.json").rename(path / "diverged.json")
+    (path / "diverged.json").write_text(json.dumps({"what": what}))
+
+
+def test_a_run_that_diverged_is_shown_as_one_and_not_as_missing(tmp_path):
+    diverge(tmp_path, "baseline", 0, "at step 3 of epoch 1 the loss was nan")
+    with pytest.raises(UserError, match="no finished run.*seed-0/baseline diverged: at"):
+        read_sweep(tmp_path)
+    for seed in (1, 2):
+        write_run(tmp_path, "baseline", seed, [0.7])
+    diverge(tmp_path, "node_rk", 2, "in epoch 4 the loss was 1e+23")
+    record = [{"model": "node_rk", "seed": 2, "command": "x", "failed": "exit code 2"}]
+    (tmp_path / "sweep.json").write_text(json.dumps({"runs": record}))
+    sweep = read_sweep(tmp_path)
+    assert sweep.unfinished == () and sweep.seeds == [1, 2]
+    printed = write_report(tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Diverged: seed-2/node_rk, in epoch 4 the loss was 1e+23." in printed
+    assert "<li>seed-2/node_rk: in epoch 4 the loss was 1e+23</li>" in page
+    assert "Runs that are missing" not in page
+    (baseline, rk) = (tmp_path / "tables" / "table_1.csv").read_text().splitlines()[1:]
+    assert "(n=2), 1 diverged |" in baseline
+    assert ",1 diverged | 98.5 %," in rk
+
+
+def test_a_history_of_other_epochs_than_the_metrics_is_an_error(tmp_path):
+    path = write_run(tmp_path, "baseline", 0, [0.6, 0.7]) / "history.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:2]))
+    with pytest.raises(UserError, match="has 1 epochs in its history.csv and 2 in its"):
+        read_sweep(tmp_path)
 
 
 def test_a_damaged_history_is_an_error_that_names_it(tmp_path):

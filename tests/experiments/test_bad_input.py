@@ -80,9 +80,9 @@ def test_help_explains_every_flag():
     assert "Traceback" not in text
     names = """
         dataset data_dir backbone weights image_size epochs batch_size optimizer
-        learning_rate lr_schedule seed train_examples validation_fraction augment
-        freeze_backbone block dynamics hidden_units method gradient rtol atol init_from
-        strategy mixed_precision output_dir overwrite
+        learning_rate lr_schedule clip_norm seed train_examples validation_fraction
+        augment freeze_backbone block dynamics hidden_units method gradient rtol atol
+        init_from strategy mixed_precision output_dir overwrite
     """
     for flag in names.split():
         assert f"--{flag}" in text or f"--[no]{flag}" in text

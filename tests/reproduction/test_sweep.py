@@ -117,7 +117,7 @@ def test_a_folder_that_cannot_be_used_is_a_failed_run(tmp_path):
         runs, str(tmp_path), RECORD, PROGRAM, lambda error: f"Told: {error}"
     )
     assert list(failures) == ["baseline, seed 0"]
-    assert "Told: The run directory" in failures["baseline, seed 0"]
+    assert f"Told: {str(tmp_path)!r}"[:-1] in failures["baseline, seed 0"]
     assert "cannot be made" in failures["baseline, seed 0"]
 
 
@@ -171,6 +171,16 @@ def test_a_run_that_is_made_again_is_recorded_with_what_makes_it_now(tmp_path):
     assert entry["command"].startswith("mine train baseline ")
 
 
+def test_a_run_that_diverged_is_not_made_again(tmp_path):
+    runs = plan("cpu", [0], str(tmp_path), {}, ["baseline"])
+    finish(runs[0], tmp_path)
+    (runs[0].directory.path / "metrics.json").unlink()
+    runs[0].directory.write_divergence({"what": "in epoch 2 the loss was nan"})
+    missing = Program((str(tmp_path / "no-such-program"),), ("mine",), run_arguments)
+    (reason,) = run_sweep(runs, str(tmp_path), RECORD, missing).values()
+    assert "it diverged (in epoch 2 the loss was nan), and would again" in reason
+
+
 @pytest.mark.parametrize(
     ("flag", "sentence"),
     [
@@ -220,7 +230,7 @@ def test_a_sweep_killed_at_any_point_ends_with_the_same_tables(tmp_path):
         lambda: (killed / "sweep.json").exists(),  # before the first epoch
         lambda: len(RunDirectory(seed / "baseline").read_history()) >= 3,
         lambda: (seed / "baseline" / "metrics.json").exists(),  # between two runs
-        lambda: (seed / "node_rk" / "checkpoint" / "epoch-00001.weights.h5").exists(),
+        lambda: RunDirectory(seed / "node_rk").checkpoints.epochs_done >= 1,
         lambda: (seed / "node_adjoint" / "config.json").exists(),
         lambda: (killed / "tables").exists(),  # while the report is being written
     ]

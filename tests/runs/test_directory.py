@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from node_transfer.errors import UserError
+from node_transfer.runs.admission import check_free
 from node_transfer.runs.config import BASELINE, NODE_RK, ExperimentConfig
 from node_transfer.runs.directory import RunDirectory
 from tests.conftest import PROJECT
@@ -96,11 +97,11 @@ def test_two_processes_cannot_train_one_run(tmp_path):
 
 def test_what_a_kill_leaves_of_a_config_is_not_in_the_way(tmp_path):
     run = RunDirectory(tmp_path)
-    (tmp_path / "config.json.partial").write_text("{")
-    run.check_free(BASELINE)
+    (tmp_path / "partial-config.json").write_text("{")
+    check_free(run, BASELINE)
     run.prepare(BASELINE, {})
     assert run.read_experiment() == BASELINE
-    assert not (tmp_path / "config.json.partial").exists()
+    assert not (tmp_path / "partial-config.json").exists()
 
 
 def edit_experiment(run, **changes):
@@ -168,22 +169,3 @@ def test_a_damaged_history_is_one_sentence(text, tmp_path):
     (tmp_path / "history.csv").write_text(text)
     with pytest.raises(UserError, match=r"history\.csv.*overwrite=True"):
         RunDirectory(tmp_path).read_history()
-
-
-def test_there_is_a_whole_checkpoint_while_the_next_is_written(tmp_path):
-    run = RunDirectory(tmp_path)
-    run.write_checkpoint(1, lambda path: path.write_text("first"))
-
-    def killed(path):
-        path.write_text("sec")
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run.write_checkpoint(2, killed)
-    epochs, path = run.last_checkpoint()
-    assert (epochs, path.read_text()) == (1, "first")
-    run.write_checkpoint(2, lambda path: path.write_text("second"))
-    epochs, path = run.last_checkpoint()
-    assert (epochs, path.read_text()) == (2, "second")
-    run.remove_checkpoints()
-    assert run.last_checkpoint() == (0, None)

@@ -2,8 +2,25 @@
 
 import dataclasses
 
+# A program for `python -c`, with a short EfficientNetB0.
+START = (
+    "from tests.training.conftest import shorten_b0; shorten_b0()\n"
+    "from node_transfer.cli.main import main; main()"
+)
 QUICK = {"dataset": "digits", "weights": "none", "batch_size": 32}
 
 
 def quick(config, path, **changes):
     return dataclasses.replace(config, **{**QUICK, "output_dir": str(path), **changes})
+
+
+def same_numbers(run, again) -> None:
+    """Checks that two finished runs have the same history and metrics but for seconds."""
+    for row, row_again in zip(run.read_history(), again.read_history(), strict=True):
+        assert {**row, "seconds": 0} == {**row_again, "seconds": 0}
+    metrics, metrics_again = run.read_metrics(), again.read_metrics()
+    for name in ("train", "validation", "test", "epochs", "nfe"):
+        assert metrics[name] == metrics_again[name]
+    predictions, predictions_again = run.read_predictions(), again.read_predictions()
+    for name, array in predictions.items():
+        assert (array == predictions_again[name]).all()

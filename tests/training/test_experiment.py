@@ -218,12 +218,12 @@ def test_killed_run_goes_on_to_the_same_numbers(tmp_path, capsys):
         [sys.executable, "-c", start, "train", "baseline", *flags],
         cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    while killed.last_checkpoint()[0] == 0 and process.poll() is None:
+    while killed.checkpoints.epochs_done == 0 and process.poll() is None:
         time.sleep(0.001)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not killed.finished
-    done, _ = killed.last_checkpoint()
+    done = killed.checkpoints.epochs_done
     assert 1 <= done < 4
 
     run_experiment(quick(BASELINE, killed.path, **changes), verbose=0)
@@ -259,9 +259,9 @@ def check_recording_under_two_replicas(tmp_path):
         block = ODELayer(DenseDynamics(4))
         model = TransferClassifier(keras.Model(inputs, features), 3, block)
         model.compile("adam", evaluation.loss(), metrics=["accuracy"])
-    callbacks = [SeedEpoch(0), RecordEpoch(run, rows)]
+    callbacks = [SeedEpoch(0), RecordEpoch(run, "mine", rows)]
     model.fit(images, np.arange(16) % 3, epochs=2, callbacks=callbacks, verbose=0)
-    assert run.last_checkpoint()[0] == 2
+    assert run.checkpoints.newest().epochs_done == 2
     assert [row["learning_rate"] for row in run.read_history()] == pytest.approx(
         [1e-3] * 2
     )

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import node_transfer
-from node_transfer.data import checksums, digits
+from node_transfer import checksums
+from node_transfer.data import digits
 from node_transfer.training import provenance
 
 

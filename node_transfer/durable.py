@@ -1,0 +1,100 @@
+"""Files that are on the disk, whole, before they take their names."""
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from node_transfer.errors import UserError
+
+PARTIAL = "partial-"  # how a file's name begins until the file is whole
+
+_AGAIN = "and give the same command again"
+_REMEDIES = {
+    errno.ENOSPC: f"free some space {_AGAIN}",
+    errno.EDQUOT: f"free some space {_AGAIN}",
+    errno.EFBIG: f"raise the limit on the size of a file (ulimit -f) {_AGAIN}",
+    errno.EISDIR: "move that folder away",
+    errno.EEXIST: "move what is there away",
+    errno.ENOTDIR: "move what is there away",
+}
+
+
+@contextlib.contextmanager
+def failures_told(path: Path, participle: str = "written") -> Iterator[None]:
+    """Turns the system's refusal to write into a `UserError` that names the file.
+
+    Args:
+        path: What is being written, where the refusal names nothing itself.
+        participle: What it cannot be.
+    """
+    try:
+        yield
+    except OSError as error:
+        remedy = _REMEDIES.get(error.errno, "see that it can be")
+        named = error.filename2 or error.filename or path
+        raise UserError(
+            f"{os.fspath(named)!r} cannot be {participle} "
+            f"({error.strerror or error}): {remedy}, or pass output_dir= with another "
+            "folder."
+        ) from error
+
+
+@contextlib.contextmanager
+def written_aside(path: Path) -> Iterator[Path]:
+    """Yields the name to write a file under until it is whole; see `publish`.
+
+    What still has that name at the end, since writing failed or was interrupted, is
+    removed.
+
+    Args:
+        path: The file's own name. The one yielded ends as it does.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
+    partial = path.with_name(f"{PARTIAL}{path.name}")
+    with failures_told(path):
+        partial.unlink(missing_ok=True)
+        try:
+            yield partial
+        finally:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+
+def publish(partial: Path, path: Path) -> None:
+    """Gives a file its name, after its bytes are on the disk; then the name is, too.
+
+    So whenever the power goes, the name stands for the file before or for the new one,
+    and after the return for the new one.
+    """
+    with partial.open("r+b") as file:
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+    sync_folder(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder and what is missing above it, and sees them onto the disk.
+
+    Raises:
+        UserError: It cannot be made.
+    """
+    with failures_told(path, "made"):
+        missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+        path.mkdir(parents=True, exist_ok=True)
+        for folder in missing:
+            sync_folder(folder.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Waits until the names in a folder are on the disk."""
+    if os.name == "nt":  # where a folder cannot be opened, and renaming waits itself
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
