@@ -4,10 +4,10 @@ from node_transfer.analysis import style
 from node_transfer.analysis.table import Table
 
 NOTE = (
-    "The same weights in every row. Changed: predictions other than those of the model as "
-    "it was trained. Evaluations of f, mean of a batch; milliseconds of block and final "
-    "layer for a batch, median. Tolerances are rtol = atol; each batch there chooses its "
-    "first step anew, and the first row starts from the step remembered in training."
+    "The same weights in every row. Changed: predictions other than those of the model "
+    "as it was trained. Evaluations of f, mean of a batch; milliseconds of block and "
+    "final layer for a batch, median. Tolerances are rtol = atol; each batch there "
+    "chooses its first step anew; the first row begins with the step remembered."
 )
 
 
@@ -24,8 +24,10 @@ def table(rows: list[dict]) -> Table:
         )
         for row in rows
     )
-    headers = ("solver", "accuracy", f"changed of {images:,}", "evaluations", "ms a batch")
-    return Table("solver_sweep", "The same weights, solved otherwise", headers, cells, NOTE)
+    changed = f"changed of {images:,}"
+    headers = ("solver", "accuracy", changed, "evaluations", "ms a batch")
+    title = "The same weights, solved otherwise"
+    return Table("solver_sweep", title, headers, cells, NOTE)
 
 
 def draw(rows: list[dict], stem) -> None:

@@ -14,6 +14,7 @@ from node_transfer.cli.command_line import Command
 COMMANDS = {
     "train": "node_transfer.cli.train",
     "evaluate": "node_transfer.cli.evaluate",
+    "sweep-tolerance": "node_transfer.cli.sweep_tolerance",
     "reproduce": "node_transfer.cli.reproduce",
     "table": "node_transfer.cli.table",
 }

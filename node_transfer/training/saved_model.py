@@ -12,6 +12,7 @@ from node_transfer.runs.directory import CONFIG, RunDirectory
 from node_transfer.runs.fields import check_path
 from node_transfer.training import evaluation
 from node_transfer.training.build import load_classifier
+from node_transfer.training.solver_sweep import sweep_solvers
 
 
 def evaluate_saved(
@@ -41,6 +42,50 @@ def evaluate_saved(
     Raises:
         UserError: The model or the data cannot be had, or do not fit together.
     """
+    model, data = open_saved(path, dataset, data_dir)
+    if any(value is not None for value in (rtol, atol, method)):
+        try:
+            evaluation.change_solver(model, rtol, atol, method)
+        except ValueError as error:
+            raise UserError(f"{error} Leave rtol=, atol= and method= out.") from error
+    with damage_told(data.name):
+        result = evaluation.evaluate(model, data, split, batch_size)
+    result |= {"model": path, "dataset": data.name, "split": split}
+    print(tabulate(result.items(), headers=("", "value"), disable_numparse=True))
+    print(json.dumps(result), flush=True)
+    return result
+
+
+def sweep_saved(
+    path: str,
+    *,
+    dataset: str | None = None,
+    data_dir: str | None = None,
+    split: str = "test",
+    batch_size: int = evaluation.EVALUATION_BATCH_SIZE,
+) -> list[dict]:
+    """Loads a model and returns `solver_sweep.sweep_solvers` of it.
+
+    Args and errors: as in `evaluate_saved`.
+    """
+    model, data = open_saved(path, dataset, data_dir)
+    with damage_told(data.name):
+        return sweep_solvers(model, data, split, batch_size=batch_size)
+
+
+def open_saved(path: str, dataset: str | None, data_dir: str | None):
+    """Loads a model, and the images that it was trained with or others.
+
+    Args:
+        path, dataset, data_dir: As in `evaluate_saved`.
+
+    Returns:
+        `(model, data)`; the splits of the data are those of training, unless the images
+        are others.
+
+    Raises:
+        UserError: As `evaluate_saved`.
+    """
     check_path("model", path)
     model = load_classifier(path)
     directory = path if os.path.isdir(path) else os.path.dirname(path)
@@ -53,13 +98,6 @@ def evaluate_saved(
             f"The model {path!r} has no {CONFIG} beside it, so its dataset is not known: "
             "pass dataset= with its name."
         )
-    if any(value is not None for value in (rtol, atol, method)):
-        try:
-            evaluation.change_solver(model, rtol, atol, method)
-        except ValueError as error:
-            raise UserError(f"{error} Leave rtol=, atol= and method= out.") from error
-
-    # The splits are those of training, unless the images are others.
     split_as = {}
     if trained and trained.dataset == dataset:
         data_dir = data_dir or trained.data_dir
@@ -77,9 +115,4 @@ def evaluate_saved(
             f"The model {path!r} tells {model.num_classes} classes apart and {dataset!r} "
             f"has {data.num_classes}: pass dataset= with one that it was trained for."
         )
-    with damage_told(dataset):
-        result = evaluation.evaluate(model, data, split, batch_size)
-    result |= {"model": path, "dataset": dataset, "split": split}
-    print(tabulate(result.items(), headers=("", "value"), disable_numparse=True))
-    print(json.dumps(result), flush=True)
-    return result
+    return model, data

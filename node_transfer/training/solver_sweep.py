@@ -11,6 +11,7 @@ from node_transfer.data.image_data import ImageData
 from node_transfer.data.pipelines import evaluation_batches
 from node_transfer.errors import UserError
 from node_transfer.layers.ode_layer import ODELayer
+from node_transfer.ode.solver import tableau_of
 from node_transfer.training.evaluation import EVALUATION_BATCH_SIZE, failures_told
 
 TOLERANCES = tuple(10.0**k for k in range(-7, 1))
@@ -23,7 +24,7 @@ def sweep_solvers(
     tolerances: tuple[float, ...] = TOLERANCES,
     batch_size: int = EVALUATION_BATCH_SIZE,
 ) -> list[dict]:
-    """Solves a trained model's ODE block at other tolerances, by one step, and not at all.
+    """Solves a trained model's block at other tolerances, by one step, and not at all.
 
     The backbone is computed once for each batch, and each way of solving runs on its
     features in turn. All but the first choose their first step anew for each batch.
@@ -68,7 +69,7 @@ def sweep_solvers(
 def _blocks(block: ODELayer, tolerances):
     """Yields names and blocks of the same weights; `None` stands for no block."""
     yield "as trained", block
-    method = block.method if block.solver_is_adaptive else "dopri5"
+    method = block.method if _is_adaptive(block) else "dopri5"
     for tolerance in tolerances:
         changes = {"rtol": tolerance, "atol": tolerance, "method": method}
         yield f"{tolerance:.0e}", _solved_otherwise(block, num_steps=None, **changes)
@@ -82,10 +83,15 @@ def _solved_otherwise(block: ODELayer, *, num_steps: int | None, **changes) -> O
     options = {"num_steps": num_steps} if num_steps else None
     config = {**block.get_config(), **changes, "options": options, "gradient": "backprop"}
     other = ODELayer.from_config({**config, "remember_step": False})
-    other.build(block.input_shape_built)
+    other.build_from_config(block.get_build_config())
     other.set_weights(block.get_weights())
     other.forget_step()
     return other
+
+
+def _is_adaptive(block: ODELayer) -> bool:
+    tableau = tableau_of(block.method)
+    return tableau is not None and tableau.adaptive
 
 
 class _Way:
@@ -121,15 +127,12 @@ class _Way:
     def row(self, labels: np.ndarray, trained: np.ndarray) -> dict:
         """What it came to."""
         seconds = statistics.median(self._seconds) if self._seconds else None
-        adaptive = self._block is not None and self._block.solver_is_adaptive
-        nfe = 0.0
-        if self._block is not None:
-            nfe = float(self._block.nfe_forward.result())
+        block = self._block
         return {
-            "rtol": self._block.rtol if adaptive else None,
+            "rtol": block.rtol if block is not None and _is_adaptive(block) else None,
             "accuracy": float(np.mean(self.predicted == labels)),
             "changed": int(np.sum(self.predicted != trained)),
-            "nfe": nfe,
+            "nfe": 0.0 if block is None else float(block.nfe.forward),
             "milliseconds": None if seconds is None else round(1e3 * seconds, 3),
             "images": len(labels),
         }
