@@ -83,13 +83,16 @@ def random_rows(seed: int) -> list[dict]:
             flat, (0, 1), y0.ravel(), method=method, rtol=tolerance, atol=tolerance
         )
 
+    @tf.function(autograph=False)
+    def ours(tolerance):
+        return node_transfer.odeint(
+            f, tf.constant(y0), [0.0, 1.0], rtol=tolerance, atol=tolerance,
+            full_output=True,
+        )  # fmt: skip
+
     expected, rows = by_scipy("DOP853", 1e-12).y[:, -1], []
     for tolerance in TOLERANCES:
-        states, info = tf.function(
-            lambda tol=tolerance: node_transfer.odeint(
-                f, tf.constant(y0), [0.0, 1.0], rtol=tol, atol=tol, full_output=True
-            )
-        )()
+        states, info = ours(tf.constant(tolerance, tf.float64))
         scipys = by_scipy("RK45", tolerance)
         rows.append(
             {
