@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from node_transfer import DenseDynamics, ODELayer
-from tests.own_process import in_own_process
+from node_transfer import ODELayer
 
 RNG = np.random.default_rng(1)
 X = RNG.normal(size=(6, 5))
