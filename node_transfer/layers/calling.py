@@ -117,7 +117,7 @@ class Convention:
                 "layer(h, context=...)."
             )
 
-    def call(self, dynamics: keras.layers.Layer, t, h, context=None, **keywords):
+    def call(self, dynamics: keras.layers.Layer, t, h, context=None):
         """The value of the dynamics at `(t, h)`, and in a context if there is one.
 
         Args:
@@ -125,16 +125,15 @@ class Convention:
             t: Scalar, the time.
             h: The state.
             context: What they are given beside it.
-            **keywords: For Keras's call context, such as `training`.
         """
         if self.time_rank is not None:
             inputs = [self._time_like(t, h), h]
             inputs += [] if context is None else [context]
-            return dynamics(inputs, **keywords)
+            return dynamics(inputs)
         inputs = (t, h) if self.takes_time else (h,)
-        if context is not None:
-            keywords[self.context] = context
-        return dynamics(*inputs, **keywords)
+        if context is None:
+            return dynamics(*inputs)
+        return dynamics(*inputs, **{self.context: context})
 
     def _time_like(self, t, h):
         """The time as a functional model's input: one for each example."""

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from node_transfer.layers import call_context
 from node_transfer.layers.calling import Convention
 
 
@@ -34,7 +35,7 @@ class FixedDynamics:
         self, dynamics, convention: Convention, context, mask, training, assigned
     ):
         self._dynamics, self._convention, self._mask = dynamics, convention, mask
-        self._call_context = _values_of_call_context(dynamics) | {"training": training}
+        self._call_context = call_context.values(dynamics) | {"training": training}
         still = [*dynamics.non_trainable_variables, *dynamics.metrics_variables]
         self._still = [(v, tf.convert_to_tensor(v.value)) for v in still]
         self._weights = [v for v in dynamics.trainable_variables if id(v) in assigned]
@@ -67,22 +68,8 @@ class FixedDynamics:
         context = tf.nest.map_structure(
             lambda x: next(floating) if _is_floating(x) else x, self._context
         )
-        dynamics = self._dynamics
-        call_context = dynamics._get_call_context()
-        try:
-            for name, value in self._call_context.items():
-                call_context.set_value(name, value)
-            return self._convention.call(dynamics, t, h, context)
-        finally:
-            dynamics._maybe_reset_call_context()
-
-
-def _values_of_call_context(layer: keras.layers.Layer) -> dict:
-    """What Keras hands down to the layers called within the current call, by name."""
-    values = dict(vars(layer._get_call_context()))
-    layer._maybe_reset_call_context()
-    del values["entry_layer"]
-    return values
+        with call_context.holding(self._dynamics, **self._call_context):
+            return self._convention.call(self._dynamics, t, h, context)
 
 
 class _Still(keras.StatelessScope):

@@ -208,8 +208,9 @@ class ODELayer(SolverLayer):
 
     def _place_in_model(self) -> int:
         """How many other ODE layers the model that is being called has called before."""
-        call_context = self._get_call_context()
-        if call_context.entry_layer is self:
+        call_context = self.dynamics._get_call_context()
+        self.dynamics._maybe_reset_call_context()  # where nothing else is being called
+        if call_context.entry_layer in (self, self.dynamics):
             return self.nfe.place
         earlier = call_context.get_value("ode_layers", ())
         if self not in earlier:

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from node_transfer.errors import first_line
+from node_transfer.layers import call_context
 from node_transfer.layers.calling import HOW_TO_WRITE, Convention
 from node_transfer.layers.function_dynamics import FunctionDynamics
 
@@ -100,7 +101,8 @@ def _trace(dynamics, convention, h, context):
     returned = []
 
     def call(t, h, context):
-        dh = convention.call(dynamics, t, h, context, training=True)
+        with call_context.holding(dynamics, training=True):
+            dh = convention.call(dynamics, t, h, context)
         returned.append(dh)
         return tf.nest.map_structure(lambda x: x if tf.is_tensor(x) else (), dh)
 

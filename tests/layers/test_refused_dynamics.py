@@ -28,6 +28,16 @@ def with_built_layer():
     return lambda t, h: dense(h)
 
 
+def functional_of_a_dictionary():
+    t, h = keras.Input((1,), name="t"), keras.Input((3,), name="h")
+    return keras.Model({"t": t, "h": h}, keras.ops.multiply(t, h))
+
+
+def functional_of_the_state_first():
+    t, h = keras.Input((1,)), keras.Input((3,))
+    return keras.Model([h, t], keras.ops.multiply(t, h))
+
+
 class CountsInAVariable(keras.layers.Layer):
     def __init__(self):
         super().__init__()
@@ -61,6 +71,8 @@ def regularised():
         (lambda: lambda t, h, z: h, "need a context: call the layer as layer.h, context"),
         (closed_over, "reads the weights .*kernel.*neither trained nor saved: write"),
         (with_built_layer, "reads the weights .*kernel.*neither trained nor saved"),
+        (functional_of_a_dictionary, "make the model of h, of .t, h., or of .t, h, cont"),
+        (functional_of_the_state_first, r"a first input of shape \(None, 3\): make it"),
         (lambda: keras.layers.Dense(4), r"return shape \(None, 4\) for a state of shape"),
         (lambda: lambda h: [h, h], "return list: return one tensor"),
         (lambda: lambda h: None, "return NoneType: return one tensor"),

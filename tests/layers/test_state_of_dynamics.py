@@ -216,6 +216,36 @@ def test_layers_with_a_state_are_named_once_when_the_dynamics_are_built():
         ODELayer(keras.Sequential([keras.layers.GroupNormalization(5)]))(X)
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class TrainsItself(keras.layers.Layer):
+    """Calls an inner layer as in training, whatever the call is for."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dropout = keras.layers.Dropout(0.5, seed=0)
+
+    def call(self, h):
+        return self.dropout(tf.ones_like(h), training=True)
+
+
+def test_call_for_inference_stays_one_for_the_layers_after():
+    class Late(keras.Model):
+        """Builds its layers in its first call."""
+
+        def __init__(self):
+            super().__init__()
+            self.ode = ODELayer(TrainsItself())
+            self.late = keras.layers.Dropout(0.5)
+
+        def call(self, h):
+            return self.late(self.ode(h))
+
+    model = Late()
+    for _ in range(2):
+        assert np.all(model(X) != 0)
+        assert np.any(model(X, training=True) == 0)
+
+
 def test_stateless_call_solves_with_the_values_that_it_is_given():
     layer = ODELayer(keras.layers.Dense(5, use_bias=False), **RK4)
     layer.build(X.shape)
@@ -224,3 +254,6 @@ def test_stateless_call_solves_with_the_values_that_it_is_given():
     h1, _ = layer.stateless_call([kernel], state, tf.constant(X))
     growth = (1 + 1 / 3 + 1 / 18 + 1 / 162 + 1 / 1944) ** 3
     assert np.allclose(h1, growth * X, rtol=1e-5)
+    probe = Scaled()
+    assert probe._get_call_context().entry_layer is probe  # no call is left open
+    probe._maybe_reset_call_context()
