@@ -122,7 +122,7 @@ class Convention:
 
         Args:
             dynamics: The dynamics.
-            t: Scalar, the time.
+            t: The time, a scalar, or one for each sample, `(batch, 1, ...)`.
             h: The state.
             context: What they are given beside it.
         """
@@ -139,7 +139,10 @@ class Convention:
         """The time as a functional model's input: one for each example."""
         if self.time_rank == 0:
             return t
-        return tf.broadcast_to(t, [tf.shape(h)[0], *[1] * (self.time_rank - 1)])
+        ones = [1] * (self.time_rank - 1)
+        if t.shape.rank:  # one for each sample already
+            return tf.reshape(t, [-1, *ones])
+        return tf.broadcast_to(t, [tf.shape(h)[0], *ones])
 
     def build(self, dynamics: keras.layers.Layer, h_shape, context_shape=None) -> None:
         """Makes the weights of dynamics that have a `build` of their own for it.

@@ -1,9 +1,10 @@
 """Dynamics that are a plain function."""
 
-import types
 from collections.abc import Callable
 
 import keras
+
+from node_transfer.layers import named_functions
 
 
 @keras.saving.register_keras_serializable(package="node_transfer")
@@ -31,12 +32,7 @@ class FunctionDynamics(keras.layers.Layer):
         return self.function(*inputs, **context)
 
     def get_config(self):
-        if not _can_be_found(self.function):
-            raise ValueError(
-                f"The dynamics {self.name!r} are the function {self.function!r}, which "
-                "cannot be saved: make it a named function and decorate it with "
-                "keras.saving.register_keras_serializable."
-            )
+        named_functions.check(self.function, f"The dynamics {self.name!r} are")
         function = keras.saving.serialize_keras_object(self.function)
         return {**super().get_config(), "function": function}
 
@@ -45,17 +41,6 @@ class FunctionDynamics(keras.layers.Layer):
         config = dict(config)
         function = keras.saving.deserialize_keras_object(config.pop("function"))
         return cls(function, **config)
-
-
-def _can_be_found(function: Callable) -> bool:
-    """Whether Keras finds the function again by what a file says of it."""
-    if not isinstance(function, types.FunctionType) or function.__name__ == "<lambda>":
-        return False
-    try:
-        config = keras.saving.serialize_keras_object(function)
-        return keras.saving.deserialize_keras_object(config) is function
-    except (TypeError, ValueError):
-        return False
 
 
 def as_layer(dynamics: keras.layers.Layer | Callable) -> keras.layers.Layer:

@@ -11,8 +11,8 @@ from node_transfer.layers.calling import Convention
 from node_transfer.layers.context import ContextSpec, is_shape
 from node_transfer.layers.fixed_dynamics import FixedDynamics
 from node_transfer.layers.function_dynamics import as_layer
-from node_transfer.layers.regularization import Penalty
-from node_transfer.layers.solver_layer import SolverLayer
+from node_transfer.layers.regularization import Penalty, mean_over
+from node_transfer.layers.solver_layer import SolverLayer, with_norm_of_first
 from node_transfer.layers.times import Times
 from node_transfer.layers.trial import Trial, widen
 from node_transfer.ode.butcher_tableau import ButcherTableau
@@ -145,11 +145,14 @@ class ODELayer(SolverLayer):
                 "tensor, the state, and others as context=."
             )
         h = tf.TensorSpec(inputs_shape, self.solve_dtype)
+        per_sample = [inputs_shape[0], *[1] * (len(inputs_shape) - 1)]
+        t_shape = per_sample if self.options.per_sample else []
+        t = tf.TensorSpec(t_shape, self.solve_dtype)
         context = self._context_spec.tensor_specs(context_shape)
         self._convention.check_context(self.dynamics, context is not None)
         self._convention.build(self.dynamics, inputs_shape, context_shape)
         widen(self.dynamics, self.solve_dtype)  # layers made in its build, too
-        trial = Trial.of(self.dynamics, self._convention, h, context)
+        trial = Trial.of(self.dynamics, self._convention, t, h, context)
         trial.warn(self.dynamics)
         self._assigned = trial.assigned
         self.add_memory()
@@ -191,9 +194,10 @@ class ODELayer(SolverLayer):
             return solve(f, h0, grid, solver, f.constants)
         noise = self._penalty.noise(h0, self._noise_seed)
         func = self._penalty.with_loss(f, self._times.direction, noise)
+        solver = with_norm_of_first(solver)
         start = self._penalty.start(h0)
         (states, losses), info = solve(func, start, grid, solver, f.constants)
-        self.add_loss(losses[-1])
+        self.add_loss(mean_over(losses[-1]))
         return states, info
 
     def _asked_for(self, h0, states):
@@ -252,6 +256,4 @@ class ODELayer(SolverLayer):
     def from_config(cls, config):
         config = copy.deepcopy(config)  # layers take theirs apart
         dynamics = keras.saving.deserialize_keras_object(config.pop("dynamics"))
-        if isinstance(config.get("method"), dict):
-            config["method"] = ButcherTableau(**config["method"])
-        return cls(dynamics, **config)
+        return cls(dynamics, **cls.solver_from(config))

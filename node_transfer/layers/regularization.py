@@ -10,11 +10,10 @@ import tensorflow as tf
 class Penalty:
     """A loss that makes the solution of an ODE straight and slow, and f smooth.
 
-    With `z` an example's solution, f its derivative, and means over the examples of a
-    batch:
+    The mean over a batch's examples, with z an example's solution and f its derivative,
+    of the integrals
 
-        kinetic_energy * mean of the integral of |f(t, z)|^2 dt
-        + jacobian_norm * mean of the integral of |df/dz|^2 dt
+        kinetic_energy * |f(t, z)|^2 + jacobian_norm * |df/dz|^2    dt
 
     in the Euclidean norm and in Frobenius's. That of the Jacobian is estimated, without
     bias, by `|e df/dz|^2` with one standard normal e a solve (Hutchinson). The interval
@@ -39,8 +38,8 @@ class Penalty:
         return self.kinetic_energy > 0 or self.jacobian_norm > 0
 
     def start(self, h0: tf.Tensor) -> list[tf.Tensor]:
-        """The state to solve for from `h0`: it, and the loss so far."""
-        return [h0, tf.zeros([], h0.dtype)]
+        """The state to solve for from `h0`: it, and the loss of each example so far."""
+        return [h0, tf.zeros_like(_squares(h0))]
 
     def with_loss(self, f, direction: float, noise: tf.Tensor | None):
         """The right-hand side for such a state.
@@ -57,12 +56,13 @@ class Penalty:
                 dh = f(t, h, **constants)
             else:
                 dh, product = _with_vector_jacobian_product(f, t, h, noise, constants)
-            loss = tf.zeros([], h.dtype)
+            dh = tf.cast(dh, h.dtype)
+            rates = []
             if self.kinetic_energy:
-                loss += self.kinetic_energy * _mean_square(dh, h.dtype)
+                rates.append(self.kinetic_energy * _squares(dh))
             if noise is not None:
-                loss += self.jacobian_norm * _mean_square(product, h.dtype)
-            return [dh, direction * loss]
+                rates.append(self.jacobian_norm * _squares(product))
+            return [dh, direction * tf.add_n(rates)]
 
         return derivative
 
@@ -87,7 +87,12 @@ def _with_vector_jacobian_product(f, t, h, vector, constants):
     return dh, product
 
 
-def _mean_square(x: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Sum of squares over an example's elements, mean over the examples."""
-    examples = tf.cast(tf.maximum(tf.shape(x)[0], 1), dtype)
-    return tf.reduce_sum(tf.square(tf.cast(x, dtype))) / examples
+def mean_over(examples: tf.Tensor) -> tf.Tensor:
+    """The mean of a vector; 0 where it is empty."""
+    count = tf.cast(tf.maximum(tf.size(examples), 1), examples.dtype)
+    return tf.reduce_sum(examples) / count
+
+
+def _squares(x: tf.Tensor) -> tf.Tensor:
+    """The sum of squares over the elements of each example."""
+    return tf.reduce_sum(tf.square(x), axis=list(range(1, x.shape.rank)))

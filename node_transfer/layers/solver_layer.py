@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 
+from node_transfer.layers import named_functions
 from node_transfer.layers.evaluations import EvaluationCounts
 from node_transfer.ode import step_size
 from node_transfer.ode.butcher_tableau import ButcherTableau
@@ -135,16 +136,37 @@ class SolverLayer(keras.layers.Layer):
         config = super().get_config()
         config.pop("autocast", None)
         custom = isinstance(self.method, ButcherTableau)
+        options = self.options.given()
+        if "norm" in options:
+            named_functions.check(options["norm"], f"The norm of {self.name!r} is")
         return {
             **config,
             "rtol": self.rtol,
             "atol": self.atol,
             "method": self.method.as_dict() if custom else self.method,
             "gradient": self.gradient,
-            "options": self.options.given() or None,
+            "options": keras.saving.serialize_keras_object(options) or None,
             "remember_step": self.remember_step,
             "nfe_prefix": self.nfe_prefix,
         }
+
+    @staticmethod
+    def solver_from(config: dict) -> dict:
+        """A config of the layer with method and options as the constructor takes them."""
+        method, options = config.get("method", "dopri5"), config.get("options")
+        if isinstance(method, dict):
+            method = ButcherTableau(**method)
+        options = keras.saving.deserialize_keras_object(options)
+        return {**config, "method": method, "options": options}
+
+
+def with_norm_of_first(solver: Solver) -> Solver:
+    """A solver for `[h, ...]` whose norm is that of the solver for h."""
+    norm = solver.options.norm
+    if norm is None:
+        return solver
+    options = dataclasses.replace(solver.options, norm=lambda ratios: norm(ratios[0]))
+    return dataclasses.replace(solver, options=options)
 
 
 def _checked_solver(rtol, atol, method, gradient, options) -> Solver:

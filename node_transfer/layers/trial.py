@@ -30,21 +30,21 @@ class Trial:
     assigned: frozenset[int]
 
     @classmethod
-    def of(cls, dynamics, convention: Convention, h, context=None) -> "Trial":
+    def of(cls, dynamics, convention: Convention, t, h, context=None) -> "Trial":
         """Calls dynamics once, which builds what is not built in them.
 
         Args:
             dynamics: The dynamics, a Keras layer.
             convention: How they are called.
-            h, context: A `tf.TensorSpec` of the state, and of each tensor of the
-                context.
+            t, h, context: A `tf.TensorSpec` of the time, of the state, and of each
+                tensor of the context.
 
         Raises:
             ValueError: The dynamics cannot be those of an ODE layer.
         """
         # What a function calls may be built by the first trial, and is then seen.
         for _ in range(2 if isinstance(dynamics, FunctionDynamics) else 1):
-            traced, scope, dh = _trace(dynamics, convention, h, context)
+            traced, scope, dh = _trace(dynamics, convention, t, h, context)
         _check_derivative(dynamics, dh, h)
         _check_losses(dynamics, scope)
         _check_operations(dynamics, traced)
@@ -96,7 +96,7 @@ def widen(dynamics: keras.layers.Layer, dtype: str) -> None:
             part.dtype_policy = keras.DTypePolicy(dtype)
 
 
-def _trace(dynamics, convention, h, context):
+def _trace(dynamics, convention, t, h, context):
     """Returns the traced call, its scope, and what it returned."""
     returned = []
 
@@ -109,7 +109,6 @@ def _trace(dynamics, convention, h, context):
     try:
         with keras.StatelessScope(collect_losses=True) as scope:
             function = tf.function(call, autograph=False)
-            t = tf.TensorSpec([], h.dtype)
             traced = function.get_concrete_function(t, h, context)
     except Exception as error:  # anything that the dynamics' own code raises
         arguments = "t, h" if convention.takes_time else "h"

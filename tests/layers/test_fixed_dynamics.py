@@ -138,6 +138,16 @@ def test_gradient_is_that_of_an_unrolled_loop(kind, graph, training):
 
 
 @pytest.mark.parametrize("kind", DYNAMICS)
+def test_gradient_of_tensorflow_itself_is_that_of_an_unrolled_loop(kind):
+    layer = built(kind, gradient="autodiff", **RK4)
+    h1, gradients = expected(kind, layer, True, steps=3)
+    ours, our_gradients = tf.function(computed)(layer, True)
+    assert np.allclose(ours, h1, rtol=1e-12, atol=1e-13)
+    for left, right in zip(our_gradients, gradients, strict=True):
+        assert np.allclose(left, right, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", DYNAMICS)
 def test_gradient_of_the_adjoint_is_that_of_an_unrolled_loop(kind):
     layer = built(kind, **EXACT)
     h1, gradients = expected(kind, layer, True, steps=60)

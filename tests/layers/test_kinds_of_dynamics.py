@@ -173,6 +173,19 @@ def test_time_of_a_functional_model_is_given_to_each_example():
         assert np.allclose(layer(X), X * np.exp(0.5), rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [lambda: lambda t, h: t * h, NoBuild, lambda: functional((None, 1))],
+    ids=["function", "layer", "functional model"],
+)
+def test_time_is_one_a_sample_where_each_has_steps_of_its_own(make):
+    dynamics = make()
+    options = {"per_sample": True}
+    each = ODELayer(dynamics, options=options, rtol=1e-6, atol=1e-6)(X)
+    whole = ODELayer(dynamics, rtol=1e-6, atol=1e-6)(X)
+    assert np.allclose(each, whole, rtol=1e-4, atol=1e-5)
+
+
 def test_kernel_regulariser_of_the_dynamics_is_in_the_loss():
     regularised = keras.layers.Dense(3, kernel_regularizer=keras.regularizers.L2(0.1))
     layer = ODELayer(regularised)

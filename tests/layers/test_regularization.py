@@ -124,6 +124,29 @@ def test_penalty_is_added_in_training_alone_and_lowers_itself(tmp_path):
     assert (config["kinetic_energy"], config["jacobian_norm"]) == (1.0, 0.1)
 
 
+def test_penalty_of_samples_with_steps_of_their_own():
+    x = np.concatenate([X, 5 * X])
+    layers = [
+        ODELayer(lambda h: tf.sin(h), kinetic_energy=1.0, options=options, **EXACT)
+        for options in (None, {"per_sample": True})
+    ]
+    whole, each = (penalty_of(layer, x) for layer in layers)
+    assert each == pytest.approx(whole, rel=1e-7)
+
+
+def test_norm_of_the_layer_is_of_the_state_alone_with_a_penalty_too():
+    seen = []
+
+    def norm(ratios):
+        seen.append(ratios.shape)
+        return tf.reduce_max(tf.abs(ratios))
+
+    options = {"norm": norm}
+    layer = ODELayer(lambda h: -h, kinetic_energy=1.0, options=options, **EXACT)
+    assert penalty_of(layer) > 0
+    assert set(seen) == {(3, 2)}
+
+
 def test_penalty_leaves_the_solution_as_it_is():
     layers = [ODELayer(DenseDynamics(3), **RK4, **kwargs) for kwargs in (
         {}, {"kinetic_energy": 1.0, "jacobian_norm": 1.0},
