@@ -7,7 +7,7 @@ loaded by Keras from here on.
 
 import importlib
 
-from node_transfer import keras_lookup
+from node_transfer import keras_backend, keras_lookup
 
 _HOMES = {
     "odeint": "node_transfer.ode.odeint",
@@ -27,12 +27,14 @@ _HOMES = {
 __all__ = list(_HOMES)
 __version__ = "0.1.0"
 
+keras_backend.check()
 keras_lookup.install()
 
 
 def __getattr__(name):
     if name not in _HOMES:
         raise AttributeError(f"module 'node_transfer' has no attribute {name!r}")
+    keras_backend.check(settings_file=True)
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 

@@ -15,6 +15,7 @@ from node_transfer.registry import locate
 SERIALIZABLE = (
     "node_transfer.layers.conv_dynamics:ConvDynamics",
     "node_transfer.layers.dense_dynamics:DenseDynamics",
+    "node_transfer.layers.function_dynamics:FunctionDynamics",
     "node_transfer.layers.ode_layer:ODELayer",
     "node_transfer.layers.residual_layer:ResidualLayer",
     "node_transfer.models.transfer_classifier:TransferClassifier",

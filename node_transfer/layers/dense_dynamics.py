@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
+from node_transfer.layers.hidden_layer import OneHiddenLayer
+
 
 @keras.saving.register_keras_serializable(package="node_transfer")
-class DenseDynamics(keras.layers.Layer):
+class DenseDynamics(OneHiddenLayer):
     """The right-hand side `f(t, h) = W2 act(W1 [h, t] + b1) + b2` of an ODE.
 
     The row of W1 that belongs to the time is a variable of its own, which saves the
@@ -35,57 +37,18 @@ class DenseDynamics(keras.layers.Layer):
     arXiv:1806.07366, section 3.
     """
 
-    def __init__(
-        self,
-        hidden_units: int,
-        activation="tanh",
-        kernel_initializer="glorot_uniform",
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        if hidden_units < 1:
-            raise ValueError(f"hidden_units is {hidden_units}: pass a positive integer.")
-        self.hidden_units = hidden_units
-        self.activation = keras.activations.get(activation)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-
     def build(self, t_shape, inputs_shape):
         units = inputs_shape[-1]
-
-        def weight(name, shape, initializer):
-            return self.add_weight(name=name, shape=shape, initializer=initializer)
-
-        initializer = self.kernel_initializer
-        self.hidden_kernel = weight(
-            "hidden_kernel", (units, self.hidden_units), fresh(initializer)
-        )
-        self.time_kernel = weight(
-            "time_kernel", (1, self.hidden_units), fresh(initializer)
-        )
-        self.hidden_bias = weight("hidden_bias", (self.hidden_units,), "zeros")
-        self.output_kernel = weight(
-            "output_kernel", (self.hidden_units, units), fresh(initializer)
-        )
-        self.output_bias = weight("output_bias", (units,), "zeros")
+        self.hidden_kernel = self.add_kernel("hidden_kernel", (units, self.hidden_units))
+        self.time_kernel = self.add_kernel("time_kernel", (1, self.hidden_units))
+        self.hidden_bias = self.add_bias("hidden_bias", self.hidden_units)
+        self.output_kernel = self.add_kernel("output_kernel", (self.hidden_units, units))
+        self.output_bias = self.add_bias("output_bias", units)
 
     def call(self, t, inputs):
         t = ops.cast(t, self.compute_dtype)
         offset = t * ops.squeeze(self.time_kernel, 0) + self.hidden_bias
-        hidden = self.activation(ops.matmul(inputs, self.hidden_kernel) + offset)
-        return ops.matmul(hidden, self.output_kernel) + self.output_bias
+        return self.through_hidden(inputs, offset) + self.output_bias
 
     def compute_output_shape(self, t_shape, inputs_shape):
         return inputs_shape
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "hidden_units": self.hidden_units,
-            "activation": keras.activations.serialize(self.activation),
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-        }
-
-
-def fresh(initializer):
-    """A copy with a seed of its own, so that no two weights start out alike."""
-    return initializer.clone() if hasattr(initializer, "clone") else initializer

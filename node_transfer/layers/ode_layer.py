@@ -1,33 +1,59 @@
 """The ODE block."""
 
-import dataclasses
+import copy
+import weakref
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
 
-from node_transfer.ode import step_size
+from node_transfer.layers.calling import Convention
+from node_transfer.layers.context import ContextSpec, is_shape
+from node_transfer.layers.fixed_dynamics import FixedDynamics
+from node_transfer.layers.function_dynamics import as_layer
+from node_transfer.layers.regularization import Penalty, mean_over
+from node_transfer.layers.solver_layer import SolverLayer, with_norm_of_first
+from node_transfer.layers.times import Times
+from node_transfer.layers.trial import Trial, widen
 from node_transfer.ode.butcher_tableau import ButcherTableau
-from node_transfer.ode.solve import BackwardInfo, ODEInfo, solve
-from node_transfer.ode.solver import Solver, SolverOptions, tableau_of
+from node_transfer.ode.solve import solve
+from node_transfer.ode.solver import SolverOptions
+
+# Dynamics to the layers that integrate them: a file must say where they are the same.
+_USERS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 @keras.saving.register_keras_serializable(package="node_transfer")
-class ODELayer(keras.layers.Layer):
+class ODELayer(SolverLayer):
     """A layer whose output is the solution h(t1) of dh/dt = f(t, h), h(t0) = inputs.
 
     The ODE is solved in float32 or wider, whatever the mixed-precision policy: dynamics
     with a half-precision policy are given the wider one.
 
-    The layer counts the evaluations of f that a solve takes. `fit` shows them as the
-    metrics `nfe_forward` and `nfe_backward`, means over the batches of an epoch.
+    Within one solve, and in its gradient, f is one fixed function: `training`, a mask of
+    the inputs and the rest of Keras's call context hold in every evaluation, and what
+    the dynamics keep beside their trained weights stands still. So dropout has one mask
+    for a whole solve, and batch normalisation the statistics of each state that it is
+    given. Where evaluations have changed such a state (a seed, a moving statistic, the
+    vector of a spectral normalisation), one more evaluation, at `(t1, h(t1))`, moves it
+    on, as a call of the dynamics does in Keras; it is counted. A warning names the
+    layers concerned when the dynamics are built.
+
+    The layer counts the evaluations of f that a solve takes, in its attribute `nfe`.
+    `fit` shows them as `nfe_forward` and `nfe_backward`, means over the batches of an
+    epoch; those of a model's second ODE layer end in `_1`. `evaluate` does not return
+    them: read `layer.nfe.forward` after it.
 
     `rtol`, `atol`, `method`, `gradient` and `options` are attributes to read;
     `set_solver` changes them.
 
     Args:
-        dynamics: A Keras layer called as `dynamics(t, h)`, which returns dh/dt, shaped
-            like h. It must be differentiable and, to be solved well, smooth.
-        t0, t1: The interval. `t1 < t0` goes back in time.
+        dynamics: What gives dh/dt, shaped like h: a Keras layer with `call(self, t, h)`
+            or `call(self, h)`, a `keras.Sequential`, a functional model of h or of
+            `[t, h]` (whose time is `keras.Input((1,))`), or a function of `(t, h)` or of
+            `h`. It must be differentiable and, to be solved well, smooth. A function has
+            no weights of its own, and is saved by the name that it is registered by.
+        t0, t1: The interval, 0 to 1. `t1 < t0` goes back in time.
         rtol, atol: Tolerances of the solver, see `node_transfer.odeint`.
         method: The solver's method, a name or a `ButcherTableau`, see
             `node_transfer.odeint`.
@@ -39,15 +65,26 @@ class ODELayer(keras.layers.Layer):
             the one before, kept as a non-trainable weight. It saves evaluations, but
             lets an output depend, within the tolerance, on the batches trained on
             before. Outside training the memory is read and never written.
-        nfe_prefix: Put before the names of the metrics, to tell two layers apart.
+        nfe_prefix: Put before the names in the logs.
+        times: Times whose states are wanted, in place of the last alone: strictly
+            increasing or decreasing from t0, which may be the first. `t1` is the last.
+        kinetic_energy, jacobian_norm: Weights of a loss that the layer adds in training,
+            see `node_transfer.layers.regularization.Penalty`. It makes dynamics easier
+            to solve (Finlay et al., 2020).
         **kwargs: Passed to `keras.layers.Layer`.
 
-    Input shape: any that the dynamics take.
+    Call arguments:
+        inputs: The initial state, one tensor, as the dynamics take it.
+        context: A tensor, or a nested structure of tensors, that dynamics with an
+            argument `context` are given in every evaluation, as in
+            `call(self, t, h, context)`: a conditional ODE. Gradients reach it.
+        training: As for every Keras layer.
+        mask: Keras mask of the inputs; every evaluation's state has it.
 
-    Output shape: the same.
+    Output shape: that of the inputs; with `times`, `(batch, len(times), ...)`.
 
     Raises:
-        ValueError: An argument is not as described.
+        ValueError: An argument is not as described, or the dynamics cannot be called.
         ODESolveError or tf.errors.InvalidArgumentError: See `node_transfer.odeint`.
 
     Example:
@@ -61,9 +98,9 @@ class ODELayer(keras.layers.Layer):
 
     def __init__(
         self,
-        dynamics: keras.layers.Layer,
+        dynamics: keras.layers.Layer | Callable,
         t0: float = 0.0,
-        t1: float = 1.0,
+        t1: float | None = None,
         rtol: float = 1e-5,
         atol: float = 1e-5,
         method: str | ButcherTableau = "dopri5",
@@ -71,184 +108,152 @@ class ODELayer(keras.layers.Layer):
         options: SolverOptions | dict | None = None,
         remember_step: bool = True,
         nfe_prefix: str = "",
+        times: Sequence[float] | None = None,
+        kinetic_energy: float = 0.0,
+        jacobian_norm: float = 0.0,
         **kwargs,
     ):
-        super().__init__(autocast=False, **kwargs)
-        if t0 == t1:
-            raise ValueError(f"t0 and t1 are both {t0}: the interval is empty.")
-        self._solver = _checked_solver(rtol, atol, method, gradient, options)
-        self.dynamics = dynamics
-        self.t0 = float(t0)
-        self.t1 = float(t1)
-        self.remember_step = remember_step
-        self.nfe_prefix = nfe_prefix
-        # XLA cannot compile a loop of unknown length with the memory for its gradient.
-        self.supports_jit = False
-        self.solve_dtype = "float64" if self.compute_dtype == "float64" else "float32"
-        _widen(dynamics, self.solve_dtype)
-        self.nfe_forward = keras.metrics.Mean(f"{nfe_prefix}nfe_forward")
-        self.nfe_backward = keras.metrics.Mean(f"{nfe_prefix}nfe_backward")
-
-    @property
-    def rtol(self) -> float:
-        return self._solver.rtol
-
-    @property
-    def atol(self) -> float:
-        return self._solver.atol
-
-    @property
-    def method(self) -> str | ButcherTableau:
-        return self._solver.method
-
-    @property
-    def gradient(self) -> str:
-        return self._solver.gradient
-
-    @property
-    def options(self) -> SolverOptions:
-        return self._solver.options
-
-    def set_solver(
-        self,
-        *,
-        rtol: float | None = None,
-        atol: float | None = None,
-        method: str | ButcherTableau | None = None,
-        gradient: str | None = None,
-        options: SolverOptions | dict | None = None,
-    ) -> None:
-        """Solves from now on with other settings, with the same weights.
-
-        The step size that the layer remembers is forgotten: it was right for the solver
-        before. A model that is compiled already keeps the functions it has made, with
-        that solver inside: compile it again, and build every `tf.function` of your own
-        that calls the layer anew. (Keras gives a layer no way to do this for you.)
-
-        Args:
-            rtol, atol, method, gradient: As in the constructor; `None` leaves it.
-            options: In place of all options so far; `None` leaves them, except that
-                `num_steps` goes where the method chooses its own steps.
-
-        Raises:
-            ValueError: The settings do not go together; nothing is changed then.
-        """
-        if method is not None and options is None:
-            tableau = tableau_of(method)
-            if tableau is None or tableau.adaptive:
-                options = dataclasses.replace(self.options, num_steps=None)
-        changes = {"rtol": rtol, "atol": atol, "method": method, "gradient": gradient}
-        changes["options"] = options
-        settings = {name: getattr(self, name) for name in changes}
-        settings |= {k: v for k, v in changes.items() if v is not None}
-        self._solver = _checked_solver(**settings)
-        if self.built:
-            self.forget_step()
-
-    def build(self, input_shape):
-        if not self.dynamics.built:
-            self.dynamics.build((), input_shape)
-            self.dynamics.built = True
-        _widen(self.dynamics, self.solve_dtype)  # layers made in its build, too
-        self.first_step = self._memory("first_step")
-        self.adjoint_first_step = self._memory("adjoint_first_step")
-
-    def _memory(self, name):
-        """`step_size.remember`'s memory, each replica's own; zeros: choose anew."""
-        return keras.Variable(
-            [0.0, 0.0],
-            dtype=self.solve_dtype,
-            trainable=False,
-            aggregation="only_first_replica",
-            synchronization="on_read",
-            name=name,
+        super().__init__(
+            rtol, atol, method, gradient, options, remember_step, nfe_prefix, **kwargs
         )
+        self._times = Times.of(t0, t1, times)
+        self._penalty = Penalty(kinetic_energy, jacobian_norm)
+        self._noise_seed = keras.random.SeedGenerator() if jacobian_norm else None
+        self.dynamics = as_layer(dynamics)
+        self._convention = Convention.of(self.dynamics)
+        self._context_spec = ContextSpec(self.solve_dtype)
+        self.supports_masking = True
+        widen(self.dynamics, self.solve_dtype)
+        _USERS.setdefault(self.dynamics, weakref.WeakSet()).add(self)
 
-    def forget_step(self) -> None:
-        """Empties the memory of step sizes: the next solve chooses its first one."""
-        for memory in (self.first_step, self.adjoint_first_step):
-            memory.assign([0.0, 0.0])
+    @property
+    def t0(self) -> float:
+        return self._times.start
 
-    def call(self, inputs, training=False):
-        # TFP's methods take no first step, and report none.
-        own_method = self._solver.tableau is not None
-        states, info = solve(
+    @property
+    def t1(self) -> float:
+        return self._times.end
+
+    @property
+    def times(self) -> tuple[float, ...] | None:
+        return self._times.outputs
+
+    def build(self, inputs_shape, context_shape=None):
+        if not is_shape(inputs_shape):
+            raise ValueError(
+                f"The layer {self.name!r} got inputs of shapes {inputs_shape}: pass one "
+                "tensor, the state, and others as context=."
+            )
+        h = tf.TensorSpec(inputs_shape, self.solve_dtype)
+        per_sample = [inputs_shape[0], *[1] * (len(inputs_shape) - 1)]
+        t_shape = per_sample if self.options.per_sample else []
+        t = tf.TensorSpec(t_shape, self.solve_dtype)
+        context = self._context_spec.tensor_specs(context_shape)
+        self._convention.check_context(self.dynamics, context is not None)
+        self._convention.build(self.dynamics, inputs_shape, context_shape)
+        widen(self.dynamics, self.solve_dtype)  # layers made in its build, too
+        trial = Trial.of(self.dynamics, self._convention, t, h, context)
+        trial.warn(self.dynamics)
+        self._assigned = trial.assigned
+        self.add_memory()
+
+    def __call__(self, inputs, context=None, **kwargs):
+        if context is None:
+            return super().__call__(inputs, **kwargs)
+        context = self._context_spec.noted(context)
+        return super().__call__(inputs, context=context, **kwargs)
+
+    def call(self, inputs, context=None, training=False, mask=None):
+        self._convention.check_context(self.dynamics, context is not None)
+        self.nfe.place = self._place_in_model()
+        if mask is None:  # Keras passes it on only where there is no context
+            mask = getattr(inputs, "_keras_mask", None)
+        h0 = tf.cast(inputs, self.solve_dtype)
+        f = FixedDynamics(
             self.dynamics,
-            tf.cast(inputs, self.solve_dtype),
-            [self.t0, self.t1],
-            self._reporting_solver() if own_method else self._solver,
+            self._convention,
+            context=self._context_spec.cast(context),
+            mask=mask,
+            training=training,
+            assigned=self._assigned,
         )
-        self.nfe_forward.update_state(info.nfe)
-        if training and self.remember_step and own_method:
-            _update(self.first_step, info)
-        return tf.cast(states[0], self.compute_dtype)
+        states, info = self._solve(f, h0, bool(training))
+        nfe = info.nfe
+        if f.has_moved:
+            f.move_on(tf.constant(self.t1, self.solve_dtype), states[-1])
+            nfe += 1
+        self.nfe.update_state(nfe, training=bool(training))
+        if training:
+            self.learn_from(info)
+        return tf.cast(self._asked_for(h0, states), self.compute_dtype)
 
-    def _reporting_solver(self) -> Solver:
-        """The solver with the steps remembered, which reports its backward solve."""
-        options = {**self.options.given(), "on_backward": self._on_backward}
-        if self.remember_step:
-            options.setdefault("first_step", self.first_step.value[0])
-            options.setdefault("adjoint_first_step", self.adjoint_first_step.value[0])
-        return dataclasses.replace(self._solver, options=options)
+    def _solve(self, f: FixedDynamics, h0, training: bool):
+        """The states at the times after t0; adds the loss of the penalty."""
+        grid, solver = self._times.grid, self.solver()
+        if not (training and self._penalty):
+            return solve(f, h0, grid, solver, f.constants)
+        noise = self._penalty.noise(h0, self._noise_seed)
+        func = self._penalty.with_loss(f, self._times.direction, noise)
+        solver = with_norm_of_first(solver)
+        start = self._penalty.start(h0)
+        (states, losses), info = solve(func, start, grid, solver, f.constants)
+        self.add_loss(mean_over(losses[-1]))
+        return states, info
 
-    def _on_backward(self, backward: BackwardInfo):
-        self.nfe_backward.update_state(backward.nfe)
-        if self.remember_step and self.gradient == "adjoint":
-            _update(self.adjoint_first_step, backward)
+    def _asked_for(self, h0, states):
+        """The output, of the states at the times after t0."""
+        if self.times is None:
+            return states[0]
+        if self._times.has_start:
+            states = tf.concat([h0[None], states], axis=0)
+        axes = range(states.shape.rank)
+        sequence = tf.transpose(states, [1, 0, *axes[2:]])
+        return tf.ensure_shape(sequence, self.compute_output_shape(h0.shape))
 
-    def compute_output_shape(self, input_shape):
-        return input_shape
+    def _place_in_model(self) -> int:
+        """How many other ODE layers the model that is being called has called before."""
+        call_context = self.dynamics._get_call_context()
+        self.dynamics._maybe_reset_call_context()  # where nothing else is being called
+        if call_context.entry_layer in (self, self.dynamics):
+            return self.nfe.place
+        earlier = call_context.get_value("ode_layers", ())
+        if self not in earlier:
+            call_context.set_value("ode_layers", (*earlier, self))
+        return call_context.get_value("ode_layers").index(self)
+
+    def compute_mask(self, inputs, previous_mask):
+        return previous_mask if self.times is None else None
+
+    def compute_output_shape(self, inputs_shape, context_shape=None):
+        if self.times is None:
+            return inputs_shape
+        return (inputs_shape[0], len(self.times), *inputs_shape[1:])
+
+    def get_build_config(self):
+        config = super().get_build_config()
+        return config and {**config, **self._context_spec.as_dict()}
+
+    def build_from_config(self, config):
+        self._context_spec.read(config)
+        super().build_from_config(config)
 
     def get_config(self):
-        config = super().get_config()
-        config.pop("autocast", None)
-        custom = isinstance(self.method, ButcherTableau)
+        dynamics = keras.saving.serialize_keras_object(self.dynamics)
+        dynamics.pop("build_config", None)  # `build` does it, from the state's shape
+        if len(_USERS[self.dynamics]) > 1:
+            dynamics["shared_object_id"] = id(self.dynamics)
         return {
-            **config,
-            "dynamics": keras.saving.serialize_keras_object(self.dynamics),
+            **super().get_config(),
+            "dynamics": dynamics,
             "t0": self.t0,
             "t1": self.t1,
-            "rtol": self.rtol,
-            "atol": self.atol,
-            "method": self.method.as_dict() if custom else self.method,
-            "gradient": self.gradient,
-            "options": self.options.given() or None,
-            "remember_step": self.remember_step,
-            "nfe_prefix": self.nfe_prefix,
+            "times": self.times and list(self.times),
+            "kinetic_energy": self._penalty.kinetic_energy,
+            "jacobian_norm": self._penalty.jacobian_norm,
         }
 
     @classmethod
     def from_config(cls, config):
-        config = dict(config)
+        config = copy.deepcopy(config)  # layers take theirs apart
         dynamics = keras.saving.deserialize_keras_object(config.pop("dynamics"))
-        if isinstance(config.get("method"), dict):
-            config["method"] = ButcherTableau(**config["method"])
-        return cls(dynamics, **config)
-
-
-def _checked_solver(rtol, atol, method, gradient, options) -> Solver:
-    """The solver of a layer: as that of `odeint`, with tolerances that can be saved."""
-    solver = Solver(float(rtol), float(atol), method, gradient, options)
-    if solver.options.on_backward is not None:
-        raise ValueError("ODELayer has no option on_backward: use odeint for it.")
-    return solver
-
-
-def _update(memory: keras.Variable, info: ODEInfo | BackwardInfo) -> None:
-    """Writes what a solve taught about its step size."""
-    memory.assign(
-        step_size.remember(memory.value, info.suited_step, info.suited_rejected_step)
-    )
-
-
-def _widen(layer: keras.layers.Layer, dtype: str):
-    """Gives a layer and those inside it a policy at least as wide as the dtype."""
-    size = tf.as_dtype(dtype).size
-    for part in layer._flatten_layers():
-        if tf.as_dtype(part.compute_dtype).size < size:
-            if part.built and part.variable_dtype != dtype:
-                raise ValueError(
-                    f"The layer {part.name!r} of the dynamics has {part.variable_dtype} "
-                    f"weights: build it with dtype={dtype!r}, in which the ODE is solved."
-                )
-            part.dtype_policy = keras.DTypePolicy(dtype)
+        return cls(dynamics, **cls.solver_from(config))

@@ -39,11 +39,18 @@ def load_model(path, compile: bool = False) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=compile)
     except Exception as error:  # zipfile, h5py, json and Keras raise many kinds here
-        unknown = _unknown_name(str(error))
-        if unknown:
+        unknown, registered = _unknown_name(str(error))
+        if registered:
             raise UserError(
                 f"The model in {path!r} is made with {unknown}, which Keras does not "
                 "know: import the package that defines it before loading."
+            ) from error
+        if unknown:
+            raise UserError(
+                f"The model in {path!r} is made with {unknown}, which was not registered "
+                "with Keras: load it within keras.saving.custom_object_scope, and "
+                "decorate it with keras.saving.register_keras_serializable before it is "
+                "saved again."
             ) from error
         raise UserError(
             f"The file {path!r} could not be loaded as a Keras model "
@@ -52,14 +59,16 @@ def load_model(path, compile: bool = False) -> keras.Model:
         ) from error
 
 
-def _unknown_name(message: str) -> str | None:
-    """What Keras did not find: "the class 'package>Name'"; `None`: another complaint."""
+def _unknown_name(message: str) -> tuple[str | None, bool]:
+    """What Keras did not find, "the class 'package>Name'", and whether it was registered;
+    `None`: another complaint."""
     found = re.search(r"Could not locate (class|function) '([^']+)'", message)
     if not found:
-        return None
+        return None, False
     kind, name = found.groups()
-    registered = re.search(rf"'registered_name': '([^']+>{re.escape(name)})'", message)
-    return f"the {kind} '{registered[1] if registered else name}'"
+    full = re.search(rf"'registered_name': '([^']+>{re.escape(name)})'", message)
+    name = full[1] if full else name
+    return f"the {kind} '{name}'", ">" in name
 
 
 def save_model(model: keras.Model, path) -> None:

@@ -88,9 +88,16 @@ def _evaluate_compiled(model, data, split, batch_size, verbose) -> dict:
     return {
         "accuracy": float(results["accuracy"]),
         "loss": float(results["loss"]),
-        "nfe": float(results["nfe_forward"]) if "nfe_forward" in results else None,
+        "nfe": evaluations_forward(model),
         "seconds": round(time.perf_counter() - start, 3),
     }
+
+
+def evaluations_forward(model: keras.Model) -> float | None:
+    """Evaluations of f a solve, mean over the batches that the model was last given in
+    one `evaluate`, or in one epoch of `fit`; `None` without an ODE block."""
+    block = getattr(model, "block", None)
+    return float(block.nfe.forward) if isinstance(block, ODELayer) else None
 
 
 def predict(

@@ -23,9 +23,9 @@ def layer_of(**kwargs):
 
 
 def nfe_of(layer):
-    layer.nfe_forward.reset_state()
+    layer.nfe.reset_state()
     layer(X)
-    return float(layer.nfe_forward.result())
+    return float(layer.nfe.forward)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_compiled_model_changes_when_it_is_compiled_again():
 
 @pytest.mark.parametrize("name", ["rtol", "atol", "method", "gradient", "options"])
 def test_setting_is_not_assigned_past_the_checks(name):
-    with pytest.raises(AttributeError):
+    with pytest.raises(AttributeError, match=rf"use set_solver\({name}=...\)"):
         setattr(layer_of(), name, None)
 
 
@@ -167,3 +167,27 @@ def test_config_of_the_first_version_loads(method, options):
     layer.build(X.shape)
     names = [v.name for v in layer.non_trainable_variables]
     assert names[:2] == ["first_step", "adjoint_first_step"]
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def largest(ratios):
+    return tf.reduce_max(tf.abs(ratios))
+
+
+def test_options_of_every_kind_reload(tmp_path):
+    options = {
+        "norm": largest, "jump_times": [0.5], "max_step": 0.3, "interpolate": False,
+        "first_step": tf.constant(0.01),
+    }  # fmt: skip
+    model = keras.Sequential([keras.Input([6]), layer_of(options=options)])
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert again.layers[0].options.norm is largest
+    assert again.layers[0].options.jump_times == (0.5,)
+    assert np.array_equal(model.predict(X, verbose=0), again.predict(X, verbose=0))
+
+
+def test_norm_that_a_file_cannot_name_is_told_of():
+    layer = layer_of(options={"norm": lambda ratios: tf.reduce_max(tf.abs(ratios))})
+    with pytest.raises(ValueError, match="The norm of 'ode_layer.*cannot be saved"):
+        layer.get_config()

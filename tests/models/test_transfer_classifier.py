@@ -106,10 +106,12 @@ def test_batch_statistics_are_those_of_training_only_in_training():
     assert np.any(norm.moving_mean != 0)
 
 
-def test_config_makes_the_same_model_and_stays_as_it_was():
+def test_config_makes_the_same_model_twice_and_stays_as_it_was():
+    keras.config.set_dtype_policy("mixed_bfloat16")
     model = MODELS["conv"]()
     config = model.get_config()
     before = copy.deepcopy(config)
+    TransferClassifier.from_config(config)
     again = TransferClassifier.from_config(config)
     assert config == before
     assert again.get_config()["block_input"] == "feature_map"
@@ -262,3 +264,21 @@ def test_model_of_a_package_not_imported_names_what_is_missing(
         load_model(path)
     assert complaint in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+class Unregistered(keras.layers.Layer):
+    """A layer of a package that has forgotten to register it."""
+
+    def call(self, inputs):
+        return -inputs
+
+
+def test_model_with_a_class_that_was_not_registered_says_how_to_load_it(tmp_path):
+    path = tmp_path / "model.keras"
+    model = TransferClassifier(small_backbone(), 5, Unregistered())
+    saving.save_model(model, path)
+    with pytest.raises(UserError, match="class 'Unregistered', which was not registered"):
+        load_model(path)
+    with keras.saving.custom_object_scope({"Unregistered": Unregistered}):
+        again = load_model(path)
+    assert np.array_equal(again(IMAGES), model(IMAGES))

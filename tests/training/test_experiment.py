@@ -129,6 +129,7 @@ def test_ode_run_trains_saves_and_evaluates_at_other_tolerances(
     run = run_experiment(config, verbose=0)
     history = run.read_history()
     assert history[0]["nfe_forward"] >= 7
+    assert history[0]["val_nfe_forward"] >= 7
     assert history[0]["nfe_backward"] >= 6
     exact = evaluate_saved(str(run.path))
     assert exact["accuracy"] == run.read_metrics()["test"]["accuracy"]

@@ -1,0 +1,86 @@
+"""The dynamics as one and the same function for a whole solve and its gradient."""
+
+import keras
+import tensorflow as tf
+
+from node_transfer.layers import call_context
+from node_transfer.layers.calling import Convention
+
+
+class FixedDynamics:
+    """The right-hand side `f(t, h)` of one solve.
+
+    A solve and its gradient evaluate f many times, and the gradient does it when the
+    layer's call is over. All of them are one function: what Keras's call context holds
+    now (`training` and the like) it holds in each of them, and every state of the
+    dynamics that is not trained (a seed, a moving statistic) is as it is now. What an
+    evaluation assigns to a variable it reads back itself, and nobody else does.
+
+    Args:
+        dynamics: The dynamics, built.
+        convention: How they are called.
+        context: Tensor, or nested structure of tensors, that is given to them; `None`:
+            nothing.
+        mask: Keras mask of the state, or `None`.
+        training: Whether the call is one of training.
+        assigned: Ids of the variables that the dynamics assign to; trainable ones among
+            them are held fixed, too, and a gradient still reaches them.
+
+    Attributes:
+        constants: For `solve`: the tensors that a gradient is to reach.
+        has_moved: Whether an evaluation so far has assigned to a variable.
+    """
+
+    def __init__(
+        self, dynamics, convention: Convention, context, mask, training, assigned
+    ):
+        self._dynamics, self._convention, self._mask = dynamics, convention, mask
+        self._call_context = call_context.values(dynamics) | {"training": training}
+        still = [*dynamics.non_trainable_variables, *dynamics.metrics_variables]
+        self._still = [(v, tf.convert_to_tensor(v.value)) for v in still]
+        self._weights = [v for v in dynamics.trainable_variables if id(v) in assigned]
+        self._context = context
+        self.constants = {
+            "context": [x for x in tf.nest.flatten(context) if _is_floating(x)],
+            "weights": [tf.convert_to_tensor(v.value) for v in self._weights],
+        }
+        self.has_moved = False
+
+    def __call__(self, t, h, context, weights):
+        """The value at `(t, h)`, given `constants`."""
+        values = [*self._still, *zip(self._weights, weights, strict=True)]
+        with _Still(values) as scope:
+            before = dict(scope.state_mapping)
+            dh = self._evaluate(t, h, context)
+            after = scope.state_mapping
+            self.has_moved |= any(before.get(key) is not after[key] for key in after)
+        return dh
+
+    def move_on(self, t, h) -> None:
+        """Evaluates once at `(t, h)` with all that this does to the dynamics' state."""
+        self._evaluate(t, tf.stop_gradient(h), self.constants["context"])
+
+    def _evaluate(self, t, h, floating):
+        if self._mask is not None:
+            h = tf.identity(h)
+            h._keras_mask = self._mask
+        floating = iter(floating)
+        context = tf.nest.map_structure(
+            lambda x: next(floating) if _is_floating(x) else x, self._context
+        )
+        with call_context.holding(self._dynamics, **self._call_context):
+            return self._convention.call(self._dynamics, t, h, context)
+
+
+class _Still(keras.StatelessScope):
+    """Variables that have the values given here, or those of the scope around it."""
+
+    def get_current_value(self, variable):
+        value = super().get_current_value(variable)
+        if value is None and self.original_scope is not None:
+            return self.original_scope.get_current_value(variable)
+        return value
+
+
+def _is_floating(x) -> bool:
+    return tf.is_tensor(x) and x.dtype.is_floating

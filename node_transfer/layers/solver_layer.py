@@ -1,0 +1,184 @@
+"""A layer that solves: its solver's settings, its memory of step sizes, its counts."""
+
+import dataclasses
+
+import keras
+
+from node_transfer.layers import named_functions
+from node_transfer.layers.evaluations import EvaluationCounts
+from node_transfer.ode import step_size
+from node_transfer.ode.butcher_tableau import ButcherTableau
+from node_transfer.ode.solve import BackwardInfo, ODEInfo
+from node_transfer.ode.solver import Solver, SolverOptions, tableau_of
+
+
+class _Setting:
+    """An attribute to read; `set_solver` changes it."""
+
+    def __set_name__(self, owner, name):
+        self._name = name
+
+    def __get__(self, layer, owner=None):
+        return self if layer is None else getattr(layer._solver, self._name)
+
+    def __set__(self, layer, value):
+        raise AttributeError(
+            f"{self._name} cannot be assigned: use set_solver({self._name}=...), and "
+            "compile the model again."
+        )
+
+
+class SolverLayer(keras.layers.Layer):
+    """What `ODELayer` is apart from its ODE.
+
+    Args:
+        rtol, atol, method, gradient, options, remember_step, nfe_prefix: See `ODELayer`.
+        **kwargs: Passed to `keras.layers.Layer`.
+    """
+
+    rtol = _Setting()
+    atol = _Setting()
+    method = _Setting()
+    gradient = _Setting()
+    options = _Setting()
+
+    def __init__(
+        self, rtol, atol, method, gradient, options, remember_step, nfe_prefix, **kwargs
+    ):
+        super().__init__(autocast=False, **kwargs)
+        self._solver = _checked_solver(rtol, atol, method, gradient, options)
+        self.remember_step = remember_step
+        self.nfe_prefix = nfe_prefix
+        # XLA cannot compile a loop of unknown length with the memory for its gradient.
+        self.supports_jit = False
+        self.solve_dtype = "float64" if self.compute_dtype == "float64" else "float32"
+        self.nfe = EvaluationCounts(nfe_prefix)
+
+    def set_solver(
+        self,
+        *,
+        rtol: float | None = None,
+        atol: float | None = None,
+        method: str | ButcherTableau | None = None,
+        gradient: str | None = None,
+        options: SolverOptions | dict | None = None,
+    ) -> None:
+        """Solves from now on with other settings, with the same weights.
+
+        The step size that the layer remembers is forgotten: it was right for the solver
+        before. A model that is compiled already keeps the functions it has made, with
+        that solver inside: compile it again, and build every `tf.function` of your own
+        that calls the layer anew. (Keras gives a layer no way to do this for you.)
+
+        Args:
+            rtol, atol, method, gradient: As in the constructor; `None` leaves it.
+            options: In place of all options so far; `None` leaves them, except that
+                `num_steps` goes where the method chooses its own steps.
+
+        Raises:
+            ValueError: The settings do not go together; nothing is changed then.
+        """
+        if method is not None and options is None:
+            tableau = tableau_of(method)
+            if tableau is None or tableau.adaptive:
+                options = dataclasses.replace(self.options, num_steps=None)
+        changes = {"rtol": rtol, "atol": atol, "method": method, "gradient": gradient}
+        changes["options"] = options
+        settings = {name: getattr(self, name) for name in changes}
+        settings |= {k: v for k, v in changes.items() if v is not None}
+        self._solver = _checked_solver(**settings)
+        if self.built:
+            self.forget_step()
+
+    def add_memory(self) -> None:
+        """Makes the weights that remember step sizes; a part of `build`."""
+        self.first_step = self._memory("first_step")
+        self.adjoint_first_step = self._memory("adjoint_first_step")
+
+    def _memory(self, name):
+        """`step_size.remember`'s memory, each replica's own; zeros: choose anew."""
+        return keras.Variable(
+            "zeros",
+            shape=(2,),
+            dtype=self.solve_dtype,
+            trainable=False,
+            aggregation="only_first_replica",
+            synchronization="on_read",
+            name=name,
+        )
+
+    def forget_step(self) -> None:
+        """Empties the memory of step sizes: the next solve chooses its first one."""
+        for memory in (self.first_step, self.adjoint_first_step):
+            memory.assign([0.0, 0.0])
+
+    def solver(self) -> Solver:
+        """The solver, with the steps remembered, that reports its backward solve."""
+        if self._solver.tableau is None:  # TFP's methods take none of these
+            return self._solver
+        options = {**self.options.given(), "on_backward": self._on_backward}
+        if self.remember_step:
+            options.setdefault("first_step", self.first_step.value[0])
+            options.setdefault("adjoint_first_step", self.adjoint_first_step.value[0])
+        return dataclasses.replace(self._solver, options=options)
+
+    def learn_from(self, info: ODEInfo) -> None:
+        """Remembers what a solve in training taught about its step size."""
+        if self.remember_step and self._solver.tableau is not None:
+            _update(self.first_step, info)
+
+    def _on_backward(self, backward: BackwardInfo):
+        self.nfe.update_backward(backward.nfe)
+        if self.remember_step and self.gradient == "adjoint":
+            _update(self.adjoint_first_step, backward)
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("autocast", None)
+        custom = isinstance(self.method, ButcherTableau)
+        options = self.options.given()
+        if "norm" in options:
+            named_functions.check(options["norm"], f"The norm of {self.name!r} is")
+        return {
+            **config,
+            "rtol": self.rtol,
+            "atol": self.atol,
+            "method": self.method.as_dict() if custom else self.method,
+            "gradient": self.gradient,
+            "options": keras.saving.serialize_keras_object(options) or None,
+            "remember_step": self.remember_step,
+            "nfe_prefix": self.nfe_prefix,
+        }
+
+    @staticmethod
+    def solver_from(config: dict) -> dict:
+        """A config of the layer with method and options as the constructor takes them."""
+        method, options = config.get("method", "dopri5"), config.get("options")
+        if isinstance(method, dict):
+            method = ButcherTableau(**method)
+        options = keras.saving.deserialize_keras_object(options)
+        return {**config, "method": method, "options": options}
+
+
+def with_norm_of_first(solver: Solver) -> Solver:
+    """A solver for `[h, ...]` whose norm is that of the solver for h."""
+    norm = solver.options.norm
+    if norm is None:
+        return solver
+    options = dataclasses.replace(solver.options, norm=lambda ratios: norm(ratios[0]))
+    return dataclasses.replace(solver, options=options)
+
+
+def _checked_solver(rtol, atol, method, gradient, options) -> Solver:
+    """The solver of a layer: as that of `odeint`, with tolerances that can be saved."""
+    solver = Solver(float(rtol), float(atol), method, gradient, options)
+    if solver.options.on_backward is not None:
+        raise ValueError("ODELayer has no option on_backward: use odeint for it.")
+    return solver
+
+
+def _update(memory: keras.Variable, info: ODEInfo | BackwardInfo) -> None:
+    """Writes what a solve taught about its step size."""
+    memory.assign(
+        step_size.remember(memory.value, info.suited_step, info.suited_rejected_step)
+    )
