@@ -7,72 +7,18 @@ in `stepping` is here a column, of the shape (batch, 1), and states are matrices
 """
 
 import dataclasses
-from typing import NamedTuple
 
 import tensorflow as tf
 
 from node_transfer.ode import controller, failure, runge_kutta
 from node_transfer.ode.gradient import Gradient, SolvedProblem
 from node_transfer.ode.loop_state import LoopState, StepSettings
+from node_transfer.ode.samples import Samples, flat_func, norm_of_each, size_of_one
 from node_transfer.ode.solution import Solution
 from node_transfer.ode.solver import Solver
 from node_transfer.ode.tensors import add, scalar
 from node_transfer.ode.trajectory import Trajectory, array_of
 from node_transfer.ode.vjp import Sources
-
-
-class _Samples(NamedTuple):
-    """The shapes of a state's components, as they are and as matrices."""
-
-    shapes: list
-
-    @classmethod
-    def of(cls, y0: list[tf.Tensor]) -> "_Samples":
-        """Those of a state.
-
-        Raises:
-            ValueError: A component has no axis of samples.
-        """
-        for x in y0:
-            if x.shape.rank == 0 or x.shape.rank is None:
-                raise ValueError(
-                    f"y0 has shape {x.shape} and per_sample is True: the first axis must "
-                    "be that of the samples."
-                )
-        return cls([tf.concat([[-1], tf.shape(x)[1:]], 0) for x in y0])
-
-    def flat(self, y: list) -> list:
-        return [tf.reshape(x, [tf.shape(x)[0], _size_of_one(x)]) for x in y]
-
-    def shaped(self, y: list, like: list) -> list:
-        shaped = [tf.reshape(x, shape) for x, shape in zip(y, self.shapes, strict=True)]
-        for x, original in zip(shaped, like, strict=True):
-            x.set_shape(original.shape)
-        return shaped
-
-
-def _size_of_one(x: tf.Tensor):
-    """The number of elements of a sample."""
-    static = x.shape[1:].num_elements()
-    return tf.reduce_prod(tf.shape(x)[1:]) if static is None else static
-
-
-def _flat_func(func, samples: _Samples, y0: list):
-    """The right-hand side of matrices and a column of times."""
-
-    def flat(t, y, *args):
-        column = [-1] + [1] * max(y0[0].shape.rank - 1, 0)
-        dy = func(tf.reshape(t, column), samples.shaped(y, y0), *args)
-        return samples.flat(dy)
-
-    return flat
-
-
-def _rows_norm(ratios: list) -> tf.Tensor:
-    """Root mean square of each sample's errors: a column."""
-    count = sum(_size_of_one(x) for x in ratios)
-    total = tf.add_n([tf.reduce_sum(tf.square(x), 1, keepdims=True) for x in ratios])
-    return tf.sqrt(total / tf.maximum(tf.cast(count, total.dtype), 1.0))
 
 
 def integrate(
@@ -89,14 +35,14 @@ def integrate(
     In the solution, `accepted`, `rejected` and `status` are of the shape (batch,), and
     `suited_step` is the least of the samples that reached their end.
     """
-    samples = _Samples.of(y0)
-    flat_func = _flat_func(lambda t, y: func(t, y, False)[0], samples, y0)
+    samples = Samples.of(y0)
+    flat = flat_func(lambda t, y: func(t, y, False)[0], samples, y0)
     y = samples.flat(y0)
     dtype, tableau = times.dtype, settings.tableau
     norm = settings.norm
     settings = dataclasses.replace(
         settings,
-        norm=_rows_norm
+        norm=norm_of_each
         if norm is None
         else lambda r: norm(samples.shaped(r, y0))[:, None],
         interpolate=False,
@@ -109,7 +55,7 @@ def integrate(
 
     def derivative(t, y, quadrature):
         del quadrature
-        return flat_func(t, y), []
+        return flat(t, y), []
 
     ones = tf.ones([tf.shape(y[0])[0], 1], dtype)
     count = tf.cast(tf.zeros_like(ones), tf.int32)
@@ -263,11 +209,11 @@ def gradient(
     """As `backprop.gradient`: steps that a sample did not take have the length 0."""
     y0, solution = solved.y0, solved.solution
     trajectory = solution.trajectory
-    samples = _Samples.of(y0)
-    func = _flat_func(solved.func, samples, y0)
+    samples = Samples.of(y0)
+    func = flat_func(solved.func, samples, y0)
     only_final = solved.times.shape[0] == 2
     bars_of_samples = [
-        tf.reshape(bar, [tf.shape(bar)[0], tf.shape(bar)[1], _size_of_one(bar[0])])
+        tf.reshape(bar, [tf.shape(bar)[0], tf.shape(bar)[1], size_of_one(bar[0])])
         for bar in output_bars
     ]
     bars_of_samples = [tf.transpose(bar, [1, 0, 2]) for bar in bars_of_samples]
