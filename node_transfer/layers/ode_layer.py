@@ -145,7 +145,7 @@ class ODELayer(SolverLayer):
                 "tensor, the state, and others as context=."
             )
         h = tf.TensorSpec(inputs_shape, self.solve_dtype)
-        per_sample = [inputs_shape[0], *[1] * (len(inputs_shape) - 1)]
+        per_sample = [*inputs_shape[:1], *[1] * (len(inputs_shape) - 1)]
         t_shape = per_sample if self.options.per_sample else []
         t = tf.TensorSpec(t_shape, self.solve_dtype)
         context = self._context_spec.tensor_specs(context_shape)

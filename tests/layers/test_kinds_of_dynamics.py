@@ -186,6 +186,12 @@ def test_time_is_one_a_sample_where_each_has_steps_of_its_own(make):
     assert np.allclose(each, whole, rtol=1e-4, atol=1e-5)
 
 
+def test_state_without_any_axis_is_solved():
+    assert float(ODELayer(lambda h: -h)(tf.constant(2.0))) == pytest.approx(
+        2 / E, rel=1e-4
+    )
+
+
 def test_kernel_regulariser_of_the_dynamics_is_in_the_loss():
     regularised = keras.layers.Dense(3, kernel_regularizer=keras.regularizers.L2(0.1))
     layer = ODELayer(regularised)
