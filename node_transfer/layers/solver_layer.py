@@ -49,8 +49,7 @@ class SolverLayer(keras.layers.Layer):
         self._solver = _checked_solver(rtol, atol, method, gradient, options)
         self.remember_step = remember_step
         self.nfe_prefix = nfe_prefix
-        # XLA cannot compile a loop of unknown length with the memory for its gradient.
-        self.supports_jit = False
+        self.supports_jit = _has_bounded_steps(self._solver)
         self.solve_dtype = "float64" if self.compute_dtype == "float64" else "float32"
         self.nfe = EvaluationCounts(nfe_prefix)
 
@@ -87,6 +86,7 @@ class SolverLayer(keras.layers.Layer):
         settings = {name: getattr(self, name) for name in changes}
         settings |= {k: v for k, v in changes.items() if v is not None}
         self._solver = _checked_solver(**settings)
+        self.supports_jit = _has_bounded_steps(self._solver)
         if self.built:
             self.forget_step()
 
@@ -175,6 +175,18 @@ def _checked_solver(rtol, atol, method, gradient, options) -> Solver:
     if solver.options.on_backward is not None:
         raise ValueError("ODELayer has no option on_backward: use odeint for it.")
     return solver
+
+
+def _has_bounded_steps(solver: Solver) -> bool:
+    """Whether XLA can set memory aside for the steps of a solve, and not too much.
+
+    It can for a method on a fixed grid, and where `options["max_num_steps"]` was chosen;
+    the default is a limit for solves that do not end, and no estimate.
+    """
+    if solver.tableau is None:
+        return False
+    chosen = solver.options.given().get("max_num_steps")
+    return not solver.tableau.adaptive or chosen is not None
 
 
 def _update(memory: keras.Variable, info: ODEInfo | BackwardInfo) -> None:
