@@ -37,7 +37,8 @@ class FixedDynamics:
         self._dynamics, self._convention, self._mask = dynamics, convention, mask
         self._call_context = call_context.values(dynamics) | {"training": training}
         still = [*dynamics.non_trainable_variables, *dynamics.metrics_variables]
-        self._still = [(v, tf.convert_to_tensor(v.value)) for v in still]
+        # A frozen weight is a `tf.Variable` that every tape watches all the same.
+        self._still = [(v, tf.stop_gradient(v.value)) for v in still]
         self._weights = [v for v in dynamics.trainable_variables if id(v) in assigned]
         self._context = context
         self.constants = {

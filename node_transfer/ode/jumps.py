@@ -25,7 +25,7 @@ class Part(NamedTuple):
 
 
 def parts(problem: Problem, jump_times: tuple[float, ...]) -> list[Part]:
-    """Cuts a problem at the jumps inside its interval.
+    """Cuts a problem at the jumps inside its interval; the ends may be jumps, too.
 
     On each part f is evaluated at no time beyond its jumps, nor at one itself, but at the
     neighbouring floating-point number: on the way to a jump at the last before it, on
@@ -42,8 +42,8 @@ def parts(problem: Problem, jump_times: tuple[float, ...]) -> list[Part]:
         )
     way = np.sign(times[-1] - times[0])
     jumps = np.unique(np.asarray(jump_times, times.dtype))
-    jumps = jumps[(way * jumps >= way * times[0]) & (way * jumps < way * times[-1])]
-    inside = np.sort(way * jumps[jumps != times[0]]) * way
+    jumps = jumps[(way * jumps >= way * times[0]) & (way * jumps <= way * times[-1])]
+    inside = np.setdiff1d(jumps, times[[0, -1]])[:: int(way)]
     result = []
     for start, end in zip([times[0], *inside], [*inside, times[-1]], strict=True):
         wanted = times[(way * times > way * start) & (way * times <= way * end)]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from node_transfer.ode.butcher_tableau import ButcherTableau
+from node_transfer.ode.failure import compiles_with_xla
 from node_transfer.ode.step_size import DEFAULT_FACTORS, Factors
 from node_transfer.ode.trajectory import Trajectory
 
@@ -47,7 +48,9 @@ class StepSettings:
     @property
     def interpolates(self) -> bool:
         """Whether states at output times within a step may be interpolated."""
-        return self.tableau.interpolant is not None and self.interpolate is not False
+        possible = self.tableau.adaptive and self.tableau.interpolant is not None
+        # XLA knows no tensor whose size depends on what was computed.
+        return possible and self.interpolate is not False and not compiles_with_xla()
 
 
 class LoopState(NamedTuple):

@@ -57,7 +57,8 @@ def odeint(
             well.) Both evaluate `func` again at the same states: it must be
             deterministic. `"autodiff"`: TensorFlow's own, through every operation of the
             solve; memory grows by all stages of all tries, and it can be differentiated
-            again. `tf.vectorized_map` takes `"adjoint"`, and any on a fixed grid. XLA
+            again. `tf.vectorized_map` takes any on a fixed grid, and
+            `"adjoint"` with two times. XLA
             (`jit_compile=True`) takes all, with memory for `max_num_steps` steps.
         options: A `SolverOptions`, or a dictionary of its attributes.
         constants: Dictionary of tensors, passed to `func` by name. Gradients reach the

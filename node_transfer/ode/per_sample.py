@@ -218,8 +218,15 @@ def gradient(
     ]
     bars_of_samples = [tf.transpose(bar, [1, 0, 2]) for bar in bars_of_samples]
 
+    failed = tf.not_equal(solution.status, failure.RUNNING)[:, None]
+    asked = [tf.reduce_any(failed[..., None] & (bar != 0)) for bar in bars_of_samples]
+    bars_of_samples = [
+        tf.where(failed[..., None], tf.zeros_like(bar), bar) for bar in bars_of_samples
+    ]
+
     def back_one_step(i, y_bar, source_bars):
         (t, dt), ends_on, y = trajectory.step(i)
+        y = [tf.where(failed, tf.zeros_like(x), x) for x in y]  # NaN times 0 is NaN
         if not only_final:
             ends_on = ends_on[0]
             rows = tf.maximum(ends_on - 1, 0)
@@ -242,6 +249,13 @@ def gradient(
         (rounds - 1, y_bar, sources.zeros()),
         parallel_iterations=1,
     )
+    # A sample that failed has no gradient; what all share has one while nobody asks for
+    # that of such a sample.
+    y_bar = [tf.where(failed, tf.cast(float("nan"), bar.dtype), bar) for bar in y_bar]
+    broken = tf.reduce_any(tf.stack(asked))
+    source_bars = [
+        tf.where(broken, tf.cast(float("nan"), bar.dtype), bar) for bar in source_bars
+    ]
     return Gradient(
         samples.shaped(y_bar, y0),
         source_bars,

@@ -178,8 +178,9 @@ def _bars(solver: Solver, solved: SolvedProblem, result: Gradient) -> tuple:
     if time_bars is None:
         time_bars = tf.zeros_like(solved.times)
     bars = [time_bars, *result.y0_bar, *result.source_bars]
-    if solver.options.on_failure == "nan":  # the state is NaN, so its gradient is too
-        reached = tf.reduce_all(tf.equal(solved.solution.status, failure.RUNNING))
+    if solver.options.on_failure == "nan" and not solver.options.per_sample:
+        # The state is NaN, so its gradient is too.
+        reached = tf.equal(solved.solution.status, failure.RUNNING)
         bars = [tf.where(reached, bar, tf.cast(np.nan, bar.dtype)) for bar in bars]
     return _first_derivative_only(*bars)
 

@@ -53,8 +53,7 @@ def integrate(
     span = tf.abs(times[-1] - times[0])
     only_final = times.shape[0] == 2
     most_steps = _most_steps(settings, times, record)
-    # XLA knows no tensor whose size depends on what was computed.
-    interpolates = settings.interpolates and not only_final and not compiles_with_xla()
+    interpolates = settings.interpolates and not only_final
     reuses_last_stage = tableau.first_same_as_last
 
     first = func(times[0], y0, True) if reuses_last_stage else ()

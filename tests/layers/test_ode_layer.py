@@ -232,7 +232,9 @@ def test_two_replicas_give_the_gradient_of_one_device(gradient):
         assert np.allclose(left, right, rtol=1e-8, atol=1e-11)
 
 
-@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
+@pytest.mark.parametrize(
+    "gradient", ["backprop", pytest.param("adjoint", marks=pytest.mark.slow)]
+)
 def test_fit_on_two_replicas_follows_one_device(gradient):
     in_own_process(check_fit_on_two_replicas, gradient)
 

@@ -107,6 +107,27 @@ def test_a_broken_sample_leaves_the_others_as_they_are():
     assert np.all(np.isnan(y[1:, 2]))
 
 
+@pytest.mark.parametrize("bad", [np.nan, 5.0])
+def test_gradient_of_a_loss_without_the_broken_samples_is_finite(bad):
+    rate = tf.Variable(1.0, dtype=tf.float64)
+    y0 = tf.constant([[0.2], [bad], [0.5]], tf.float64)  # 5 blows up at t = 0.2
+
+    def bars(y0, samples):
+        with tf.GradientTape() as tape:
+            tape.watch(y0)
+            y = odeint(lambda t, y: rate * y**2, y0, [0, 0.1, 0.5], rtol=1e-9, atol=1e-9,
+                       options={"per_sample": True, "on_failure": "nan"})  # fmt: skip
+            loss = tf.reduce_sum(tf.gather(y[1:], samples, axis=1))
+        return tape.gradient(loss, [y0, rate])
+
+    y0_bar, rate_bar = bars(y0, [0, 2])
+    expected, expected_rate = bars(tf.gather(y0, [0, 2]), [0, 1])
+    assert np.allclose(tf.gather(y0_bar, [0, 2]), expected, rtol=1e-12)
+    assert np.isnan(y0_bar[1, 0])
+    assert float(rate_bar) == pytest.approx(float(expected_rate), rel=1e-12)
+    assert np.isnan(bars(y0, [0, 1])[1])
+
+
 def test_norm_of_ones_own_is_that_of_each_sample():
     def largest(ratios):
         return tf.reduce_max(tf.abs(ratios), axis=-1)

@@ -38,7 +38,10 @@ def test_no_limit_of_steps():
     kwargs = {"rtol": 1e-8, "atol": 1e-8, "method": "bosh3"}
     with pytest.raises(ArithmeticError, match="maximum number of steps"):
         solve(rough, options={"max_num_steps": 50}, **kwargs)
-    y, info = solve(rough, options={"max_num_steps": None}, **kwargs)
+    unlimited = tf.function(
+        lambda: solve(rough, options={"max_num_steps": None}, **kwargs)
+    )
+    y, info = unlimited()
     assert int(info.accepted) > 1000
     assert float(y[-1, 0]) == pytest.approx(1 + np.sin(300) / 300, abs=1e-6)
 
@@ -97,6 +100,22 @@ def test_jumps_that_are_known_cost_no_rejections(method, way):
     assert np.allclose(known[:, 0], expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("method", ["rk4", "dopri5"])
+@pytest.mark.parametrize("t", [[0.0, 1.0], [0.0, 0.5, 1.0], [2.0, 1.0]])
+def test_jump_at_the_last_time_is_not_looked_across(method, t):
+    before = t[0] < 1
+
+    def f(t, y):
+        return tf.where(
+            t < 1 if before else t > 1, tf.ones_like(y), 100 * tf.ones_like(y)
+        )
+
+    options = {"jump_times": [1.0]} | ({"num_steps": 1} if method == "rk4" else {})
+    y, info = solve(f, t, 0 * ONE, method=method, options=options)
+    assert float(y[-1, 0]) == pytest.approx(t[-1] - t[0], rel=1e-12)
+    assert int(info.rejected) == 0
+
+
 def test_jump_at_the_start_is_stepped_away_from():
     y, info = solve(lambda t, y: tf.where(t > 0, y, 1e6 * y), [0.0, 1.0],
                     options={"jump_times": [0.0]})  # fmt: skip
@@ -104,7 +123,10 @@ def test_jump_at_the_start_is_stepped_away_from():
     assert int(info.rejected) == 0
 
 
-@pytest.mark.parametrize("gradient", ["backprop", "adjoint", "autodiff"])
+@pytest.mark.parametrize(
+    "gradient",
+    ["backprop", "adjoint", pytest.param("autodiff", marks=pytest.mark.slow)],
+)
 def test_gradient_goes_through_jumps(gradient):
     rate = tf.Variable(2.0, dtype=tf.float64)
 

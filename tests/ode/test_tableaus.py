@@ -7,9 +7,10 @@ import sys
 import numpy as np
 import pytest
 import scipy.integrate
+import tensorflow as tf
 from scipy.integrate._ivp import dop853_coefficients as dop853
 
-from node_transfer import ButcherTableau
+from node_transfer import ButcherTableau, odeint
 from node_transfer.ode.order_conditions import density, rooted_trees
 from node_transfer.ode.tableaus import DOPRI5, HEUN, TABLEAUS
 
@@ -75,6 +76,15 @@ def test_a_wrong_digit_in_any_stage_weight_is_found(name):
             changed[i][j] += 1e-7
             with pytest.raises(ValueError, match=f"row {i} of a sums to"):
                 dataclasses.replace(tableau, a=changed)
+
+
+def test_interpolant_changes_nothing_of_a_method_on_a_fixed_grid():
+    interpolant = ((1.0, -1.0), (0.0, 1.0))
+    with_one = dataclasses.replace(TABLEAUS["midpoint"], interpolant=interpolant)
+    for method in (with_one, TABLEAUS["midpoint"]):
+        _, info = odeint(lambda t, y: -y, tf.ones([1]), [0, 1, 2, 3], method=method,
+                         options={"num_steps": 10}, full_output=True)  # fmt: skip
+        assert int(info.nfe) == 60
 
 
 def test_tableau_is_made_again_from_its_dictionary():

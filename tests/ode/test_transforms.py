@@ -40,6 +40,24 @@ def test_xla_compiles_a_solve_with_its_gradient(kwargs, gradient):
         assert np.allclose(a, b, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.parametrize("times", [[0.0, 0.1, 1.0], [0.0, 0.01, 0.02, 1.0]])
+def test_xla_has_the_gradient_of_states_between_the_ends(times):
+    def compute(jit_compile):
+        @tf.function(jit_compile=jit_compile)
+        def bars():
+            with tf.GradientTape() as tape:
+                tape.watch([Y0, KERNEL])
+                y = odeint(f, Y0, times, constants={"kernel": KERNEL}, rtol=1e-8,
+                           atol=1e-8, options={"max_num_steps": 20})  # fmt: skip
+                loss = tf.reduce_sum(y[1] ** 2) + tf.reduce_sum(y[-1])
+            return tape.gradient(loss, [Y0, KERNEL])
+
+        return bars()
+
+    for a, b in zip(compute(True), compute(False), strict=True):
+        assert np.allclose(a, b, rtol=1e-6, atol=1e-7)
+
+
 def test_xla_with_many_times_steps_onto_each():
     def states():
         return odeint(f, Y0, np.linspace(0, 1, 9), rtol=1e-8, atol=1e-8,
@@ -76,8 +94,15 @@ def test_vectorized_map_solves_each_element(gradient, kwargs):
         assert np.allclose(a, b, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("gradient", ["backprop", "adjoint", "autodiff"])
-@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize(
+    ("gradient", "graph"),
+    [
+        *(("backprop", graph) for graph in (False, True)),
+        *(("adjoint", graph) for graph in (False, True)),
+        ("autodiff", False),
+        pytest.param("autodiff", True, marks=pytest.mark.slow),
+    ],
+)
 def test_batch_jacobian(gradient, graph):
     def compute():
         with tf.GradientTape() as tape:
@@ -95,9 +120,14 @@ def test_batch_jacobian(gradient, graph):
         assert np.allclose(jacobian[:, :, j], change, atol=1e-6)
 
 
-@pytest.mark.parametrize("graph", [False, True])
 @pytest.mark.parametrize(
-    "kwargs", [RK4, {"rtol": 1e3, "atol": 1e3}], ids=["rk4", "dopri5"]
+    ("kwargs", "graph"),
+    [
+        (RK4, False),
+        (RK4, True),
+        ({"rtol": 1e3, "atol": 1e3}, False),
+        pytest.param({"rtol": 1e3, "atol": 1e3}, True, marks=pytest.mark.slow),
+    ],
 )
 def test_second_derivatives_by_autodiff(kwargs, graph):
     def penalty(y0, kernel):
