@@ -61,7 +61,7 @@ class Loop:
             epochs=epochs.stop,
             steps=steps,
         )
-        iterator = iter(self._distributed(batches))
+        iterator = self._iterator(batches)
         logs = {}
         self._model.stop_training = False
         callbacks.on_train_begin()
@@ -94,7 +94,7 @@ class Loop:
             callbacks: Those of the training that it is part of.
         """
         callbacks = callbacks or keras.callbacks.CallbackList(model=self._model)
-        iterator = iter(self._distributed(batches))
+        iterator = self._iterator(batches)
         logs = {}
         self._model.reset_metrics()
         callbacks.on_test_begin()
@@ -106,13 +106,17 @@ class Loop:
         callbacks.on_test_end(logs)
         return logs
 
-    def _distributed(self, batches):
+    def _iterator(self, batches):
         """Each element of the data set goes to one of the local replicas, in turn."""
+        # Variables of the metrics, which a step of several replicas cannot make. The
+        # function is Keras's own for it; it makes nothing twice.
+        with self._strategy.scope():
+            self._model._symbolic_build(data_batch=batches.element_spec[:2])
         if self._replicas == 1:
-            return batches
+            return iter(batches)
         # There are as many everywhere, so that workers need not ask each other for more.
         self._strategy.extended.experimental_enable_get_next_as_optional = False
-        return self._strategy.distribute_datasets_from_function(lambda _: batches)
+        return iter(self._strategy.distribute_datasets_from_function(lambda _: batches))
 
     def _compiled(self, step):
         if self._model.jit_compile:

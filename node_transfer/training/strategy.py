@@ -28,8 +28,8 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     if name == "multi_worker":
         if not workers:
             raise UserError(
-                f"strategy is 'multi_worker' and {TF_CONFIG} is not set: set it on every "
-                "machine, see docs/distributed.md."
+                f"strategy is 'multi_worker' and {TF_CONFIG} names no workers: set it on "
+                "every machine, see docs/distributed.md."
             )
         print(f"One of {len(workers)} workers ({', '.join(workers)})", flush=True)
         return tf.distribute.MultiWorkerMirroredStrategy()
@@ -66,19 +66,20 @@ def workers_of(environ: Mapping[str, str]) -> list[str]:
             f"{TF_CONFIG} is {_short(text)}, which is not JSON ({error}): correct it, or "
             "unset it to train on this machine alone."
         ) from error
-    config = config if isinstance(config, dict) else {}
-    cluster, task = config.get("cluster"), config.get("task")
-    if cluster is None and task is None and config:
-        return []  # a cluster of none, as some platforms set it for a single machine
+    if not isinstance(config, dict):
+        raise _wrong(text, "is no JSON object")
+    cluster = config.get("cluster")
+    if not cluster:
+        return []  # as some platforms set it for a single machine
     jobs = {job: _addresses(cluster, job) for job in TRAINERS}
     if not any(jobs.values()):
-        raise _wrong(text, "names no workers")
+        raise _wrong(text, "names no workers by host and port")
     others = sorted(set(cluster) - set(TRAINERS))
     if others:
-        raise _wrong(text, f"has the job {others[0]!r}, which has no part in this")
+        raise _wrong(text, f"has a job {others[0]!r}, of which none is needed")
     if len(jobs["chief"]) > 1:
         raise _wrong(text, f"has {len(jobs['chief'])} chiefs")
-    _check_task(task, jobs, text)
+    _check_task(config.get("task"), jobs, text)
     return [address for job in TRAINERS for address in jobs[job]]
 
 
@@ -97,12 +98,12 @@ def _check_task(task: object, jobs: dict[str, list[str]], text: str) -> None:
     job, index = task.get("type"), task.get("index")
     places = [(job, i) for job, addresses in jobs.items() for i in range(len(addresses))]
     if (job, index) not in places or isinstance(index, bool):
-        raise _wrong(text, f"says that this is {job} {index}, which it does not name")
+        raise _wrong(text, f"says that this is {job!r} {index!r}, and does not name it")
 
 
 def _wrong(text: str, what: str) -> UserError:
     return UserError(
-        f"{TF_CONFIG} is {_short(text)} and {what}: it should be like "
+        f"{TF_CONFIG} is {_short(text)}, which {what}: it should be like "
         '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": '
         '"worker", "index": 0}}.'
     )

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from node_transfer.errors import UserError, first_line
+from node_transfer.errors import UserError
 from node_transfer.runs.config import ExperimentConfig
 
 # Fields that may differ from machine to machine, since they say where files are.
@@ -21,8 +21,6 @@ GONE = (
     tf.errors.AbortedError,
     tf.errors.CancelledError,
     tf.errors.DeadlineExceededError,
-    tf.errors.FailedPreconditionError,
-    tf.errors.InternalError,
 )
 
 
@@ -115,12 +113,12 @@ class Workers:
         """Turns TensorFlow's report that another worker is gone into a `UserError`."""
         try:
             yield
-        except GONE as error:
-            if self.count == 1:
+        except tf.errors.OpError as error:
+            gone = isinstance(error, GONE) or "Collective ops is aborted" in str(error)
+            if self.count == 1 or not gone:
                 raise
             raise UserError(
                 f"Worker {self.index} of {self.count} stopped, since another one ended "
-                f"or cannot be reached ({first_line(error)}): see what that one says, "
-                "then start the same command on all of them again, which goes on after "
-                "the last whole epoch."
-            ) from None
+                "or cannot be reached: see what that one says, then start the same "
+                "command on all of them again, which goes on after the last whole epoch."
+            ) from error
