@@ -10,27 +10,36 @@ import json
 import os
 import sys
 
-ROWS = {"backprop": "rk4", "adjoint": "dopri5"}
+# Method, gradient and dtype policy.
+CASES = {
+    "backprop": ("rk4", "backprop", "float32"),
+    "adjoint": ("dopri5", "adjoint", "float32"),
+    "mixed": ("rk4", "backprop", "mixed_float16"),
+}
 BATCH, EXAMPLES = 32, 83  # the last of three batches has 19
 LEARNING_RATE, CLIP_NORM = 0.05, 0.5
 
 
-def build(gradient: str):
+def build(case: str):
     """Returns a small compiled model, made within the scope of its strategy."""
     import keras
 
     from node_transfer import DenseDynamics, ODELayer
     from node_transfer.training import evaluation
 
+    method, gradient, policy = CASES[case]
+    keras.config.set_dtype_policy(policy)
     images = keras.Input((32, 32, 3))
     x = keras.layers.Rescaling(1 / 255)(images)
     x = keras.layers.Conv2D(6, 3, strides=4, activation="tanh")(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
     block = ODELayer(
-        DenseDynamics(8), rtol=1e-6, atol=1e-6, method=ROWS[gradient],
-        gradient=gradient, options={"num_steps": 4} if gradient == "backprop" else None,
+        DenseDynamics(8), rtol=1e-6, atol=1e-6, method=method,
+        gradient=gradient, options={"num_steps": 4} if method == "rk4" else None,
     )  # fmt: skip
-    logits = keras.layers.Dense(10, kernel_regularizer=keras.regularizers.L2(0.01))
+    logits = keras.layers.Dense(
+        10, dtype="float32", kernel_regularizer=keras.regularizers.L2(0.01)
+    )
     model = keras.Model(images, logits(block(x)))
     model.compile(
         keras.optimizers.SGD(LEARNING_RATE, momentum=0.9, global_clipnorm=CLIP_NORM),
@@ -41,7 +50,7 @@ def build(gradient: str):
     return model
 
 
-def train(workers, gradient: str, epochs: int = 2) -> dict:
+def train(workers, case: str, epochs: int = 2) -> dict:
     """Returns the history of a training and the sums of its weights."""
     import keras
 
@@ -52,7 +61,7 @@ def train(workers, gradient: str, epochs: int = 2) -> dict:
     keras.utils.set_random_seed(0)
     data = load_data("digits", train_examples=EXAMPLES)
     with workers.strategy.scope():
-        model = build(gradient)
+        model = build(case)
     share = None
     if workers.replicas > 1:
         share = Share(workers.local_replicas, workers.replicas)
@@ -87,7 +96,7 @@ def main(folder: str) -> None:
     from node_transfer.training.workers import Workers
 
     workers = Workers(make_strategy("multi_worker"))
-    results = {gradient: train(workers, gradient) for gradient in ROWS}
+    results = {case: train(workers, case) for case in CASES}
     with open(os.path.join(folder, f"{workers.index}.json"), "w") as file:
         json.dump(results, file)
     workers.wait()

@@ -88,6 +88,13 @@ def test_workers_with_other_commands_are_refused(tmp_path):
     assert any("was given another experiment" in output for _, output in outputs)
 
 
+def times_begun(run) -> int:
+    """How often its workers have met, which the record says."""
+    if not run.begun:
+        return 0
+    return 1 + len(run.read_config().get("continued", []))
+
+
 @pytest.mark.slow
 def test_killed_workers_cost_an_epoch_at_most(alone, tmp_path):
     """Any worker, at any moment: the others end within a minute and say why."""
@@ -96,8 +103,8 @@ def test_killed_workers_cost_an_epoch_at_most(alone, tmp_path):
     for kill in range(KILLS):
         before = run.checkpoints.epochs_done
         with cluster([words] * 2) as processes:
-            wanted = before + rng.randrange(3)
-            while run.checkpoints.epochs_done < wanted or not run.begun:
+            wanted = before + (kill > 0) * rng.randrange(3)  # at the start, or later
+            while run.checkpoints.epochs_done < wanted or times_begun(run) <= kill:
                 assert all(process.poll() is None for process in processes)
                 time.sleep(0.01)
             time.sleep(rng.random())
@@ -118,3 +125,7 @@ def test_killed_workers_cost_an_epoch_at_most(alone, tmp_path):
     assert [status for status, _ in outputs] == [0, 0], outputs
     assert f"Going on after epoch {kept}" in outputs[0][1]
     check_same(run, alone("node_rk", epochs))
+    with cluster([words] * 2) as processes:
+        (_, output), (_, other) = outputs = ends(processes, 120)
+    assert [status for status, _ in outputs] == [2, 2], outputs
+    assert "holds a finished run" in output and "another one ended" in other
