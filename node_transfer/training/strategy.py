@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from node_transfer.errors import UserError
+from node_transfer.errors import UserError, first_line
 
 TF_CONFIG = "TF_CONFIG"
 TRAINERS = ("chief", "worker")  # the jobs of a cluster that train
@@ -31,8 +31,7 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
                 f"strategy is 'multi_worker' and {TF_CONFIG} names no workers: set it on "
                 "every machine, see docs/distributed.md."
             )
-        print(f"One of {len(workers)} workers ({', '.join(workers)})", flush=True)
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        return _multi_worker(workers)
     if len(workers) > 1:
         raise UserError(
             f"{TF_CONFIG} names {len(workers)} workers and strategy is {name!r}: pass "
@@ -43,6 +42,23 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
         devices = gpus or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([device.name for device in devices])
     return tf.distribute.get_strategy()
+
+
+def _multi_worker(workers: list[str]) -> tf.distribute.Strategy:
+    print(f"One of {len(workers)} workers ({', '.join(workers)})", flush=True)
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.UnknownError as error:  # so TensorFlow reports a port in use
+        raise UserError(
+            f"This worker cannot listen at its address in {TF_CONFIG} "
+            f"({first_line(error)}): end what is at work there, or give every worker a "
+            f"{TF_CONFIG} with another port."
+        ) from error
+    except RuntimeError as error:
+        raise UserError(
+            "strategy is 'multi_worker' and TensorFlow has been used in this process "
+            f"already ({first_line(error)}): call run_experiment first in a new process."
+        ) from error
 
 
 def workers_of(environ: Mapping[str, str]) -> list[str]:

@@ -2,11 +2,14 @@
 
 import json
 import re
+import socket
 
 import pytest
+import tensorflow as tf
 
 from node_transfer.errors import UserError
 from node_transfer.training.strategy import make_strategy, workers_of
+from tests.own_process import in_own_process
 
 TWO = ["a:1", "b:1"]
 
@@ -78,3 +81,22 @@ def test_multi_worker_needs_workers(monkeypatch):
 def test_one_worker_may_be_named_without_a_strategy(monkeypatch):
     monkeypatch.setenv(*next(iter(environ({"worker": TWO[:1]}).items())))
     assert make_strategy("one_device").num_replicas_in_sync == 1
+
+
+def test_several_workers_are_for_a_new_process(monkeypatch):
+    assert float(tf.ones([])) == 1.0  # TensorFlow has been used
+    monkeypatch.setenv(*next(iter(environ({"worker": TWO}).items())))
+    with pytest.raises(UserError, match="in this process already .*a new process"):
+        make_strategy("multi_worker")
+
+
+def test_a_port_in_use_is_one_sentence(monkeypatch):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        cluster = {"worker": [f"127.0.0.1:{other.getsockname()[1]}", "127.0.0.1:1"]}
+        monkeypatch.setenv(*next(iter(environ(cluster).items())))
+        with pytest.raises(
+            UserError, match="cannot listen at its address .*another port"
+        ):
+            in_own_process(make_strategy, "multi_worker")
