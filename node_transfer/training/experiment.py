@@ -200,7 +200,7 @@ def _fit(experiment: _Experiment, epochs_done: int, rows: list[dict], verbose: i
     chief = experiment.workers.chief
     watch = StopAtDivergence()
     callbacks = [SeedEpoch(config.seed), watch]
-    if chief:
+    if chief:  # alone, so these may not read what is summed over the workers
         identity = run.read_start()["initial_sha256"]
         callbacks += [
             RecordEpoch(run, identity, rows),

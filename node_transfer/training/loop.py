@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from node_transfer.training.evaluation import evaluations_forward
+
 LOSS = "loss"  # Keras's name for the mean of the loss
 
 
@@ -103,6 +105,9 @@ class Loop:
             logs = self._test(iterator)
             callbacks.on_test_batch_end(step, logs)
         logs = {name: float(value) for name, value in logs.items()}
+        evaluations = evaluations_forward(self._model)
+        if evaluations is not None:  # which Keras's own logs leave out
+            logs["nfe_forward"] = evaluations
         callbacks.on_test_end(logs)
         return logs
 
