@@ -1,11 +1,14 @@
 """The Python examples of README and docs run as they are written."""
 
+import json
+import os
 import re
 import subprocess
 import sys
 
 import pytest
 
+from node_transfer.training.strategy import workers_of
 from tests.conftest import PROJECT
 
 # What the examples of docs/extending.md import, as a user's own package would have it.
@@ -76,3 +79,36 @@ def test_files_that_are_named_exist(name):
     missing = [path for path in whole if not (PROJECT / path).exists()]
     missing += [p for p in inside if not (PROJECT / "node_transfer" / p).exists()]
     assert missing == []
+
+
+def started(script: str, folder, **environ) -> dict[str, str]:
+    """Runs a shell script whose commands are stand-ins; returns the TF_CONFIG given."""
+    for name, does in {
+        "scontrol": "printf 'node1\\nnode2\\nnode3\\n'",
+        "srun": 'exec "$@"',
+        "node-transfer": 'printenv TF_CONFIG; echo "$@" >&2',
+    }.items():
+        (folder / name).write_text(f"#!/bin/bash\n{does}\n")
+        (folder / name).chmod(0o755)
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True,
+        env={**os.environ, "PATH": path, **environ},
+    )  # fmt: skip
+    assert done.returncode == 0 and "--strategy=multi_worker" in done.stderr, done.stderr
+    return {"TF_CONFIG": done.stdout}
+
+
+def test_jobs_of_distributed_set_what_tensorflow_reads(tmp_path):
+    text = (PROJECT / "docs/distributed.md").read_text()
+    plain, slurm = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+    kubernetes = re.search(r"args:\n\s+- \|\n(.*?)\n\s+volumeMounts", text, re.DOTALL)[1]
+    addresses = ["10.0.0.1:2222", "10.0.0.2:2222"]
+    assert workers_of(started(plain, tmp_path)) == addresses
+    for index in range(2):
+        given = started(slurm, tmp_path, SLURM_PROCID=f"{index}", SLURM_JOB_NODELIST="n")
+        assert workers_of(given) == ["node1:2222", "node2:2222", "node3:2222"]
+        assert json.loads(given["TF_CONFIG"])["task"]["index"] == index
+        given = started(kubernetes, tmp_path, JOB_COMPLETION_INDEX=f"{index}")
+        assert workers_of(given) == ["train-0.train:2222", "train-1.train:2222"]
+        assert json.loads(given["TF_CONFIG"])["task"]["index"] == index

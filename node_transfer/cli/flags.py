@@ -111,7 +111,8 @@ def define_device_flags(defaults: ExperimentConfig):
         defaults.strategy,
         choices.STRATEGIES,
         "one_device, mirrored (one replica of the model on each GPU, the batch shared "
-        "out), or auto: mirrored where there are several GPUs.",
+        "out), multi_worker (the same on the machines that TF_CONFIG names, see "
+        "docs/distributed.md), or auto: mirrored where there are several GPUs.",
     )
     flags.DEFINE_enum(
         "mixed_precision",

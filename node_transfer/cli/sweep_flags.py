@@ -66,8 +66,14 @@ def sweep_from_flags(typed: Sequence[str]) -> tuple[list[PlannedRun], str, dict]
         typed: The program, as a person types it.
 
     Raises:
-        UserError: A seed that is no number, or an unknown model.
+        UserError: A seed that is no number, an unknown model, or a strategy of several
+            machines.
     """
+    if FLAGS.strategy == "multi_worker":
+        raise UserError(
+            "strategy is 'multi_worker' and a sweep makes its runs on one machine: pass "
+            "another strategy=, or make each of the runs with node-transfer train."
+        )
     changes = {name: FLAGS[name].value for name in PASSED_ON}
     changes = {name: value for name, value in changes.items() if value is not None}
     runs = plan(FLAGS.preset, _seeds(), output_dir(), changes, FLAGS.models)

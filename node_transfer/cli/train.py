@@ -20,7 +20,9 @@ def train(defaults: ExperimentConfig) -> None:
     config = flags.config_from_flags(defaults)
     from node_transfer.training.experiment import run_experiment
 
-    print_run(run_experiment(config))
+    run = run_experiment(config)
+    if run.finished:  # else this is one worker of several, and not the chief
+        print_run(run)
 
 
 def print_run(run: RunDirectory) -> None:

@@ -1,5 +1,7 @@
 """Batches for training and for evaluation."""
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
@@ -9,6 +11,19 @@ SHUFFLE_BUFFER_BYTES = 2**30  # for splits that are too large to be held in memo
 CROP_PADDING = 4  # pixels at 32x32, scaled with the image
 
 
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """The part of each batch that is computed here, of a training of several replicas.
+
+    Attributes:
+        local: The numbers of the replicas that are here.
+        replicas: How many there are in all.
+    """
+
+    local: range
+    replicas: int
+
+
 def training_batches(
     data: ImageData,
     batch_size: int,
@@ -16,6 +31,7 @@ def training_batches(
     first_epoch: int,
     epochs: int,
     augment: bool = False,
+    share: Share | None = None,
 ) -> tf.data.Dataset:
     """Returns the batches of the epochs from `first_epoch` on, one after the other.
 
@@ -31,6 +47,11 @@ def training_batches(
         seed: Of order and augmentation.
         first_epoch, epochs: Epochs run from `first_epoch` to `epochs - 1`.
         augment: Whether to flip images at random and to crop them after padding.
+        share: Whose parts of a batch to return; `None`: whole batches.
+
+    Returns:
+        `(images, labels)`; with a share `(images, labels, size)` for each local replica,
+        one after the other: its part, and the size of the whole batch.
     """
     size = data.sizes["train"]
     epoch_numbers = tf.data.Dataset.range(first_epoch, epochs)
@@ -41,37 +62,72 @@ def training_batches(
             order = tf.random.experimental.stateless_shuffle(
                 tf.range(size), tf.stack([tf.cast(seed, tf.int64), epoch])
             )
-            batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
-            return batches.map(
-                lambda i: (epoch, i, tf.gather(images, i), tf.gather(labels, i)),
+            batches = tf.data.Dataset.from_tensor_slices((order,)).batch(batch_size)
+            return _parts(batches, share).map(
+                lambda size, i: (
+                    epoch, size, i, tf.gather(images, i), tf.gather(labels, i)
+                ),
                 num_parallel_calls=tf.data.AUTOTUNE,
-            )
+            )  # fmt: skip
 
         batches = epoch_numbers.flat_map(one_epoch)
     else:
         buffer = max(batch_size, SHUFFLE_BUFFER_BYTES // (3 * data.image_size**2))
         shuffled = data.splits["train"].shuffle(buffer, seed)
         shuffled = tf.data.Dataset.zip(tf.data.Dataset.range(size), shuffled)
+        shuffled = shuffled.map(lambda i, example: (i, *example)).batch(batch_size)
         batches = epoch_numbers.flat_map(
-            lambda epoch: shuffled.batch(batch_size).map(
-                lambda i, example: (epoch, i, *example)
-            )
+            lambda epoch: _parts(shuffled, share).map(lambda *part: (epoch, *part))
         )
 
-    def finish(epoch, indices, images, labels):
+    def finish(epoch, size, indices, images, labels):
         if augment:
             images = _augmented(images, seed, epoch, indices)
-        return tf.cast(images, tf.float32), labels
+        batch = tf.cast(images, tf.float32), labels
+        return batch if share is None else (*batch, size)
 
     batches = batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE)
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def evaluation_batches(data: ImageData, split: str, batch_size: int) -> tf.data.Dataset:
-    """Returns the batches of a split, in its fixed order."""
+def evaluation_batches(
+    data: ImageData, split: str, batch_size: int, share: Share | None = None
+) -> tf.data.Dataset:
+    """Returns the batches of a split, in its fixed order.
+
+    With a share: the part of each local replica, one after the other; where a batch has
+    fewer examples than there are replicas, some have one image and no label.
+    """
     batches = data.splits[split].batch(batch_size)
+    if share is not None:
+        batches = _parts(batches, share).map(lambda _, images, labels: (images, labels))
     batches = batches.map(_as_float, num_parallel_calls=tf.data.AUTOTUNE)
     return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def _parts(batches: tf.data.Dataset, share: Share | None) -> tf.data.Dataset:
+    """Returns `(size, *part)` of each batch; see `Share`.
+
+    Parts differ by an example at most. The last component of a batch, its labels, is the
+    one that may be cut to nothing: no network takes a batch of no images.
+    """
+    if share is None:
+        return batches.map(lambda *batch: (tf.shape(batch[0], tf.int64)[0], *batch))
+
+    def part(replica, batch):
+        size = tf.shape(batch[0], tf.int64)[0]
+        begin = replica * size // share.replicas
+        end = (replica + 1) * size // share.replicas
+        first = tf.minimum(begin, size - 1)
+        *images, labels = batch
+        images = [x[first : tf.maximum(end, first + 1)] for x in images]
+        return (size, *images, labels[begin:end])
+
+    def parts(*batch):
+        numbers = tf.data.Dataset.range(share.local.start, share.local.stop)
+        return numbers.map(lambda replica: part(replica, batch))
+
+    return batches.flat_map(parts)
 
 
 def _as_float(images, labels):

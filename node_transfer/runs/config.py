@@ -21,7 +21,7 @@ WEIGHTS_WORDS = ("imagenet", "none", "auto")  # anything else is a path
 
 OPTIMIZERS = ("adam", "sgd")
 LR_SCHEDULES = ("constant", "odenet_mnist", "cosine")
-STRATEGIES = ("auto", "one_device", "mirrored")
+STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 MIXED_PRECISION = ("none", "mixed_float16", "mixed_bfloat16")
 
 

@@ -11,7 +11,6 @@ import tensorflow as tf
 from node_transfer.errors import UserError
 from node_transfer.runs.checkpoints import State
 from node_transfer.runs.directory import RunDirectory
-from node_transfer.training.evaluation import evaluations_forward
 from node_transfer.training.state import arrays_of
 
 SEED_STATE = "seed_generator_state"  # how Keras ends the names of these variables
@@ -74,17 +73,11 @@ class RecordEpoch(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._start = time.perf_counter()
-        self._evaluations = None
-
-    def on_test_end(self, logs=None):
-        self._evaluations = evaluations_forward(self.model)
 
     def on_epoch_end(self, epoch, logs=None):
         row = {"epoch": epoch + 1}
         # Each metric, then the same on the validation split.
         row |= {k: float(v) for k, v in logs.items()}
-        if self._evaluations is not None:  # which Keras's own logs leave out
-            row["val_nfe_forward"] = self._evaluations
         # A tensor first: under MirroredStrategy the rate is a variable of each replica.
         row["learning_rate"] = float(
             tf.convert_to_tensor(self.model.optimizer.learning_rate)

@@ -67,13 +67,14 @@ def check_finite(name: str, loss: float, place: str) -> None:
 
 @contextlib.contextmanager
 def divergence_told(
-    run: RunDirectory, place: Callable[[], str] = lambda: BEFORE
+    run: RunDirectory, place: Callable[[], str] = lambda: BEFORE, writes: bool = True
 ) -> Iterator[None]:
     """Records a divergence, or a failed solve, and turns it into a `UserError`.
 
     Args:
         run: The run that is trained within.
         place: Says where the training is, when a solve fails.
+        writes: Whether this process is the one that writes the run's files.
     """
     try:
         with failures_told():
@@ -86,6 +87,8 @@ def divergence_told(
         )
     except SolveFailedError as error:
         what, told = f"{place()} an ODE could not be solved", str(error)
+    if not writes:
+        raise UserError(told)
     kept = run.checkpoints.epochs_done
     run.write_divergence({"what": what, "epochs_kept": kept, "date": provenance.now()})
     raise UserError(

@@ -11,9 +11,14 @@ from node_transfer.runs.checkpoints import KEPT, State
 from node_transfer.runs.directory import RunDirectory
 
 
+def variables_of(model: keras.Model) -> list[keras.Variable]:
+    """Returns the variables that a training goes on with."""
+    return [*model.weights, *model.optimizer.variables]
+
+
 def arrays_of(model: keras.Model) -> list[np.ndarray]:
     """Returns the values of a compiled model's weights, then its optimizer's."""
-    return [keras.ops.convert_to_numpy(variable) for variable in _variables(model)]
+    return [keras.ops.convert_to_numpy(variable) for variable in variables_of(model)]
 
 
 def restore(model: keras.Model, arrays: list[np.ndarray], run: RunDirectory) -> None:
@@ -22,7 +27,7 @@ def restore(model: keras.Model, arrays: list[np.ndarray], run: RunDirectory) -> 
     Raises:
         UserError: They are those of another network.
     """
-    variables = _variables(model)
+    variables = variables_of(model)
     kinds = [
         (tuple(v.shape), keras.backend.standardize_dtype(v.dtype)) for v in variables
     ]
@@ -73,7 +78,3 @@ def bytes_on_disk(model: keras.Model) -> int:
 
 def _bytes(variable: keras.Variable) -> int:
     return math.prod(variable.shape) * tf.as_dtype(variable.dtype).size
-
-
-def _variables(model: keras.Model) -> list[keras.Variable]:
-    return [*model.weights, *model.optimizer.variables]

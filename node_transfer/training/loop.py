@@ -1,0 +1,182 @@
+"""One training loop for every strategy: `keras.Model.fit` fails on several machines."""
+
+import keras
+import tensorflow as tf
+
+from node_transfer.training.evaluation import evaluations_forward
+
+LOSS = "loss"  # Keras's name for the mean of the loss
+
+
+class Loop:
+    """Trains and evaluates a compiled model, on one device, several, or several machines.
+
+    In place of `fit` and `evaluate`, which in Keras 3 fail under
+    `MultiWorkerMirroredStrategy` (keras issue 20585), weight the examples of an uneven
+    batch unevenly, and clip the gradient of each replica instead of their sum. What a
+    step computes is what one device computes on the whole batch: the loss of each replica
+    is divided by the number of examples in all of them, the gradients are summed, then
+    clipped and applied. Metrics are of all replicas, at each step. (Batch normalization
+    alone sees the examples of one replica.)
+
+    Args:
+        model: Built and compiled within the strategy's scope, its optimizer built.
+        strategy: The strategy.
+    """
+
+    def __init__(self, model: keras.Model, strategy: tf.distribute.Strategy):
+        self._model = model
+        self._strategy = strategy
+        self._replicas = strategy.num_replicas_in_sync
+        self._loss = next(m for m in model.metrics if m.name == LOSS)
+        self._train = self._compiled(self._train_step)
+        self._test = self._compiled(self._test_step)
+        if self._replicas > 1:
+            _leave_sums_to_us(model.optimizer)
+
+    def fit(
+        self,
+        batches: tf.data.Dataset,
+        steps: int,
+        validation: tf.data.Dataset,
+        validation_steps: int,
+        epochs: range,
+        callbacks: list[keras.callbacks.Callback],
+        verbose: int,
+    ) -> None:
+        """Trains; see `keras.Model.fit` for what callbacks are told, and when.
+
+        Args:
+            batches: For each step of all epochs and each local replica, one after the
+                other, see `pipelines.training_batches`.
+            steps: Steps an epoch.
+            validation, validation_steps: As `evaluate` takes them.
+            epochs: The numbers of the epochs, from 0.
+            callbacks, verbose: As in `keras.Model.fit`.
+        """
+        callbacks = keras.callbacks.CallbackList(
+            callbacks,
+            add_history=True,
+            add_progbar=verbose != 0,
+            model=self._model,
+            verbose=verbose,
+            epochs=epochs.stop,
+            steps=steps,
+        )
+        iterator = self._iterator(batches)
+        logs = {}
+        self._model.stop_training = False
+        callbacks.on_train_begin()
+        for epoch in epochs:
+            self._model.reset_metrics()
+            callbacks.on_epoch_begin(epoch)
+            for step in range(steps):
+                callbacks.on_train_batch_begin(step)
+                logs = self._train(iterator)
+                callbacks.on_train_batch_end(step, logs)
+            results = self.evaluate(validation, validation_steps, callbacks)
+            logs = {**logs, **{f"val_{name}": v for name, v in results.items()}}
+            callbacks.on_epoch_end(epoch, logs)
+            if self._model.stop_training:
+                break
+        callbacks.on_train_end(logs)
+
+    def evaluate(
+        self,
+        batches: tf.data.Dataset,
+        steps: int,
+        callbacks: keras.callbacks.CallbackList | None = None,
+    ) -> dict[str, float]:
+        """Returns the metrics on a split.
+
+        Args:
+            batches: For each step and each local replica, one after the other, see
+                `pipelines.evaluation_batches`.
+            steps: Batches of all replicas together.
+            callbacks: Those of the training that it is part of.
+        """
+        callbacks = callbacks or keras.callbacks.CallbackList(model=self._model)
+        iterator = self._iterator(batches)
+        logs = {}
+        self._model.reset_metrics()
+        callbacks.on_test_begin()
+        for step in range(steps):
+            callbacks.on_test_batch_begin(step)
+            logs = self._test(iterator)
+            callbacks.on_test_batch_end(step, logs)
+        logs = {name: float(value) for name, value in logs.items()}
+        evaluations = evaluations_forward(self._model)
+        if evaluations is not None:  # which Keras's own logs leave out
+            logs["nfe_forward"] = evaluations
+        callbacks.on_test_end(logs)
+        return logs
+
+    def _iterator(self, batches):
+        """Each element of the data set goes to one of the local replicas, in turn."""
+        # Variables of the metrics, which a step of several replicas cannot make. The
+        # function is Keras's own for it; it makes nothing twice.
+        with self._strategy.scope():
+            self._model._symbolic_build(data_batch=batches.element_spec[:2])
+        if self._replicas == 1:
+            return iter(batches)
+        # There are as many everywhere, so that workers need not ask each other for more.
+        self._strategy.extended.experimental_enable_get_next_as_optional = False
+        return iter(self._strategy.distribute_datasets_from_function(lambda _: batches))
+
+    def _compiled(self, step):
+        if self._model.jit_compile:
+            step = tf.function(step, jit_compile=True, autograph=False)
+
+        @tf.function(autograph=False, reduce_retracing=True)
+        def run(iterator):
+            self._strategy.run(step, args=next(iterator))
+            return self._model.get_metrics_result()  # outside: summed over the replicas
+
+        return run
+
+    def _train_step(self, images, labels, size=None):
+        model, optimizer = self._model, self._model.optimizer
+        with tf.GradientTape() as tape:
+            logits = model(images, training=True)
+            loss = model.compute_loss(x=images, y=labels, y_pred=logits, training=True)
+            self._record(images, labels, logits, loss)
+            if self._replicas > 1:  # of a mean over its share, one part of the sum
+                share = tf.shape(labels, tf.int64)[0] * self._replicas / size
+                loss *= tf.cast(share, loss.dtype)
+            loss = optimizer.scale_loss(loss)
+        variables = model.trainable_variables
+        gradients = tape.gradient(loss, variables)
+        if self._replicas > 1:
+            gradients = _summed(gradients)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+    def _test_step(self, images, labels):
+        logits = self._model(images, training=False)[: tf.shape(labels)[0]]
+        loss = self._model.compute_loss(x=images, y=labels, y_pred=logits, training=False)
+        self._record(images, labels, logits, loss)
+
+    def _record(self, images, labels, logits, loss):
+        """Adds a step to the metrics; Keras divides a loss by the number of replicas."""
+        count = tf.shape(labels)[0]
+        loss = tf.where(count > 0, loss * self._replicas, 0.0)  # the mean of none is NaN
+        self._loss.update_state(loss, sample_weight=count)
+        self._model.compute_metrics(images, labels, logits)
+
+
+def _summed(gradients):
+    """Sums over the replicas; what has no gradient has none in any of them."""
+    there = [gradient for gradient in gradients if gradient is not None]
+    summed = iter(tf.distribute.get_replica_context().all_reduce("SUM", there))
+    return [None if gradient is None else next(summed) for gradient in gradients]
+
+
+def _leave_sums_to_us(optimizer: keras.optimizers.Optimizer) -> None:
+    """Keeps Keras from summing gradients, which it would do after it has clipped them.
+
+    Nor could the check for finite gradients in mixed precision be left to each replica:
+    one that takes the step while another does not waits for it forever.
+    """
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    optimizer._all_reduce_sum_gradients = lambda gradients_and_variables: (
+        gradients_and_variables
+    )

@@ -1,0 +1,102 @@
+"""What a run starts from: images and weights, both checked before the first step."""
+
+import os
+import sys
+
+from node_transfer import checksums
+from node_transfer.data.image_data import ImageData
+from node_transfer.data.loading import load_data
+from node_transfer.errors import UserError
+from node_transfer.models.backbones import BACKBONES, MIN_IMAGE_SIZE
+from node_transfer.runs.config import WEIGHTS_WORDS, ExperimentConfig
+from node_transfer.runs.directory import RunDirectory
+
+
+def images(config: ExperimentConfig, replicas: int) -> ImageData:
+    """Returns the data of an experiment.
+
+    Args:
+        config: The experiment.
+        replicas: How many replicas of the model share each batch.
+
+    Raises:
+        UserError: They cannot be had, or their batches do not go round.
+    """
+    backbone = BACKBONES.get(config.backbone)
+    data = load_data(
+        config.dataset,
+        data_dir=config.data_dir,
+        image_size=config.image_size,
+        default_image_size=backbone.image_size if backbone else 224,
+        min_image_size=backbone.min_image_size if backbone else MIN_IMAGE_SIZE,
+        validation_fraction=config.validation_fraction,
+        train_examples=config.train_examples,
+        seed=config.seed,
+    )
+    if config.batch_size > data.sizes["train"]:
+        raise UserError(
+            f"batch_size is {config.batch_size} and there are {data.sizes['train']} "
+            f"training examples: pass batch_size={data.sizes['train']} or less."
+        )
+    _check_shares(config, data.sizes["train"], replicas)
+    return data
+
+
+def _check_shares(config: ExperimentConfig, size: int, replicas: int) -> None:
+    """Raises `UserError` where a batch has fewer examples than there are replicas."""
+    if config.batch_size < replicas:
+        raise UserError(
+            f"batch_size is {config.batch_size} and {replicas} replicas share each "
+            f"batch: pass batch_size={replicas} or more."
+        )
+    last = size % config.batch_size
+    if 0 < last < replicas:
+        raise UserError(
+            f"The last of an epoch's batches has {last} of the {size} training examples "
+            f"(batch_size={config.batch_size}), fewer than the {replicas} replicas that "
+            f"share it: pass another batch_size=, or train_examples={size - last}."
+        )
+
+
+def checksum_of_start(config: ExperimentConfig) -> str | None:
+    """Returns the SHA-256 of the file that the weights are from, if they are from one."""
+    if config.init_from is not None:
+        path = config.init_from
+        if os.path.isdir(path):
+            path = RunDirectory(path).model_path
+    elif config.weights in WEIGHTS_WORDS:
+        return None
+    else:
+        path = config.weights
+    return checksums.of_file(path)
+
+
+def check_start(run: RunDirectory, start: dict, goes_on: bool) -> None:
+    """Raises `UserError` where a run that has begun would start from other weights now.
+
+    Args:
+        run: The run, recorded.
+        start: What the record of its weights would say now.
+        goes_on: Whether it has a checkpoint, whose weights it goes on with.
+    """
+    recorded = run.read_start()
+    for name in ("kind", "file_sha256", "initial_sha256"):
+        if recorded.get(name) == start[name]:
+            continue
+        if name == "initial_sha256" and goes_on:
+            warn(
+                "the initial weights of this seed are others here than where the run "
+                "began (another processor or another version): it goes on, with numbers "
+                "that an uninterrupted run would have to some digits only"
+            )
+            return
+        raise UserError(
+            f"{str(run.path)!r} holds an unfinished run from other weights ({name} was "
+            f"{recorded.get(name)!r} and is {start[name]!r}): give it back the start "
+            "that it had, or pass overwrite=True to replace it."
+        )
+
+
+def warn(message: str) -> None:
+    """Prints a warning, in one sentence."""
+    print(f"WARNING: {message}", file=sys.stderr, flush=True)

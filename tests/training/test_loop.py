@@ -1,0 +1,113 @@
+"""One loop: on one device what Keras does, on several what one device does."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from node_transfer.training.loop import Loop
+from node_transfer.training.workers import Workers
+from tests.cluster import cluster, ends
+from tests.own_process import in_own_process
+from tests.training import member
+
+
+def check_same(results, expected):
+    """Every loss, metric and weight, to a few last digits of float32, or of float16.
+
+    Each replica chooses the steps of its own solve, so that their number may differ.
+    """
+    assert list(results) == list(expected)
+    for case, ours in results.items():
+        theirs = expected[case]
+        coarse = 1e3 if case == "mixed" else 1
+        for name, values in theirs["history"].items():
+            tolerance = 0.2 if "nfe" in name else 3e-6 * coarse
+            assert ours["history"][name] == pytest.approx(values, rel=tolerance), name
+        assert ours["losses"] == pytest.approx(theirs["losses"], rel=1e-6 * coarse)
+        for left, right in zip(ours["weights"], theirs["weights"], strict=True):
+            np.testing.assert_allclose(left, right, 1e-5 * coarse, 1e-6 * coarse)
+
+
+@pytest.fixture(scope="module")
+def one_device():
+    """What one device makes of the training that `member` describes."""
+    workers = Workers(tf.distribute.get_strategy())
+    return {case: member.train(workers, case) for case in member.CASES}
+
+
+def test_one_device_computes_what_keras_fit_does(one_device):
+    """With its history; a regularizer, a clipped gradient and a last batch of 19."""
+    from node_transfer.data.loading import load_data
+    from node_transfer.data.pipelines import evaluation_batches, training_batches
+
+    keras.utils.set_random_seed(0)
+    data = load_data("digits", train_examples=member.EXAMPLES)
+    model = member.build("backprop")
+    size = data.sizes["validation"]
+    batch = next(b for b in range(member.BATCH, size) if size % b == 1)
+    history = model.fit(
+        training_batches(data, member.BATCH, 0, 0, 2),
+        epochs=2,
+        steps_per_epoch=3,
+        validation_data=evaluation_batches(data, "validation", batch),
+        verbose=0,
+    ).history
+    expected = one_device["backprop"]["history"]
+    assert list(history) == list(expected)
+    for name, values in history.items():
+        assert values == pytest.approx(expected[name], rel=1e-6), name
+
+
+def test_gradients_are_clipped_and_losses_fall(one_device):
+    """Else the tests here would not see a norm that is taken of each replica alone."""
+    for case in member.CASES:
+        first, second = one_device[case]["history"]["loss"]
+        assert second < first
+    unclipped = member.CLIP_NORM
+    try:
+        member.CLIP_NORM = 1e9
+        workers = Workers(tf.distribute.get_strategy())
+        free = member.train(workers, "backprop")["losses"]
+    finally:
+        member.CLIP_NORM = unclipped
+    assert free != pytest.approx(one_device["backprop"]["losses"], rel=1e-4)
+
+
+def mirrored():
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    workers = Workers(strategy)
+    assert (workers.replicas, workers.count, workers.chief) == (2, 1, True)
+    return {case: member.train(workers, case) for case in member.CASES}
+
+
+def test_two_devices_compute_what_one_does(one_device):
+    check_same(in_own_process(mirrored), one_device)
+
+
+@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_several_processes_compute_what_one_does(count, one_device, tmp_path):
+    command = ["-m", "tests.training.member", str(tmp_path)]
+    with cluster([command] * count) as processes:
+        for status, output in ends(processes, 240):
+            assert status == 0, output
+    for index in range(count):
+        check_same(json.loads((tmp_path / f"{index}.json").read_text()), one_device)
+
+
+def test_a_callback_may_stop_the_training():
+    workers = Workers(tf.distribute.get_strategy())
+    model = keras.Sequential([keras.Input([3]), keras.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    model.optimizer.build(model.trainable_variables)
+    batches = tf.data.Dataset.from_tensors((tf.ones([4, 3]), tf.ones([4, 2]))).repeat()
+    stop = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: setattr(model, "stop_training", epoch == 1)
+    )
+    history = keras.callbacks.History()
+    Loop(model, workers.strategy).fit(
+        batches, 2, batches, 1, range(5), [stop, history], verbose=0
+    )
+    assert history.epoch == [0, 1]
