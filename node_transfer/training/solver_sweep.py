@@ -39,9 +39,10 @@ def sweep_solvers(
 
     Returns:
         A dictionary for each way that could be solved: `solver` (its name), `rtol`
-        (`None` where the method has none), `accuracy` (0 to 1), `changed` (predictions other than those of the
-        model as it was trained), `nfe` (evaluations of f a batch, mean), `milliseconds`
-        (of block and final layer, a batch, median), `images`.
+        (`None` where the method has none), `accuracy` (0 to 1), `changed` (predictions
+        other than those of the model as it was trained), `nfe` (evaluations of f a
+        batch, mean), `milliseconds` (of block and final layer, a batch, median),
+        `images`.
 
     Raises:
         UserError: The model has no ODE block, or its ODE cannot be solved as trained.
