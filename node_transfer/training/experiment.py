@@ -2,8 +2,10 @@
 
 import contextlib
 import dataclasses
+import os
 import statistics
 import sys
+import tempfile
 
 import keras
 import tensorflow as tf
@@ -130,6 +132,7 @@ def _run(
         _evaluate_start(experiment)
     if epochs_done < config.epochs:
         _fit(experiment, epochs_done, rows, verbose)
+    _save(experiment)
     if workers.chief:
         _finish(experiment, rows)
     workers.wait()  # for the chief: all of them end well, or none does
@@ -221,9 +224,18 @@ def _fit(experiment: _Experiment, epochs_done: int, rows: list[dict], verbose: i
         )
 
 
+def _save(experiment: _Experiment) -> None:
+    """Saves the model, at each worker, since Keras reads metrics on its way, which are
+    summed over all of them; that of the chief is kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = experiment.run.model_path
+        if not experiment.workers.chief:
+            path = os.path.join(folder, path.name)
+        save_model(experiment.model, path)
+
+
 def _finish(experiment: _Experiment, rows: list[dict]) -> None:
     run = experiment.run
-    save_model(experiment.model, run.model_path)
     with divergence_told(run, lambda: AFTER):
         metrics = _final_metrics(run, experiment.data, rows)
     run.write_metrics(metrics)
