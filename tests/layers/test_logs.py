@@ -78,6 +78,7 @@ def test_layer_called_twice_is_one_layer():
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_logs_on_two_replicas_are_of_all_replicas_after_a_validation():
     in_own_process(check_logs_on_two_replicas)
 

@@ -117,9 +117,8 @@ def test_normalised_model_reloads_to_the_same_function(tmp_path):
     assert np.any(again.layers[1].dynamics.layers[0].moving_mean != 0)
 
 
-@pytest.mark.parametrize(
-    "gradient", ["backprop", pytest.param("adjoint", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
 def test_state_moves_on_in_fit_on_two_replicas(gradient):
     in_own_process(check_fit_on_two_replicas, gradient)
 

@@ -172,7 +172,13 @@ def test_mixed_precision_is_kept_in_the_file(tmp_path):
     assert np.array_equal(before, again.predict(IMAGES, verbose=0))
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[pytest.mark.slow] if kind == "conv" else [])
+        for kind in MODELS
+    ],
+)
 def test_model_trains_saves_and_reloads_bit_for_bit(kind, tmp_path):
     model = MODELS[kind]()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

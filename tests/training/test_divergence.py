@@ -75,6 +75,7 @@ def test_epochs_before_a_divergence_are_kept(tmp_path, monkeypatch):
     assert not (run.path / "diverged.json").exists()
 
 
+@pytest.mark.slow
 def test_a_solve_that_fails_is_recorded_as_a_divergence(tmp_path):
     config = quick(
         NODE_RK, tmp_path / "run", epochs=3, train_examples=64, learning_rate=1e6

@@ -72,6 +72,7 @@ def check_state(run: RunDirectory, moment, rows) -> None:
         assert run.read_history() == rows[:done]
 
 
+@pytest.mark.slow
 def test_every_epoch_that_was_done_is_there_after_a_power_cut(recorded, tmp_path):
     assert len(recorded.moments) > 100
     for i, moment in enumerate(recorded.moments):

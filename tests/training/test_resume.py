@@ -53,6 +53,7 @@ def check_same_bits(config, folder) -> None:
     assert afters == list(range(1, config.epochs + 1))
 
 
+@pytest.mark.slow
 def test_one_config_gives_the_same_bits_however_often_it_is_stopped(tmp_path):
     config = quick(BASELINE, "", epochs=2, train_examples=64)
     check_same_bits(config, tmp_path)
