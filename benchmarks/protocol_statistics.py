@@ -12,8 +12,9 @@ import numpy as np
 from scipy import stats
 from tabulate import tabulate
 
+from benchmarks import earlier_statistics
 from benchmarks.timing import RESULTS
-from node_transfer.analysis import inference, paired, roughness, stability
+from node_transfer.analysis import inference, roughness
 
 SEED_COUNTS = (3, 5, 10)
 TRIALS = 20_000
@@ -57,7 +58,9 @@ def coverage_of_seed_intervals() -> list[dict]:
             combined = np.abs(both) <= np.hypot(half, 1.96 * math.sqrt(1 + 1 / n))
             bootstrap = [
                 low <= 0 <= high
-                for low, high in map(paired.widened_interval, x[:BOOTSTRAP_TRIALS])
+                for low, high in map(
+                    earlier_statistics.widened_interval, x[:BOOTSTRAP_TRIALS]
+                )
             ]
             rows.append(
                 {
@@ -92,7 +95,9 @@ def scores_of_curves() -> list[dict]:
             found = [roughness.roughness(c, roughness.WINDOWS[window]) for c in x]
             row[f"roughness_{window}"] = float(np.sqrt(np.mean(np.square(found))))
         for length in (8, 100):
-            found = [stability.deviation_from_running_median(c[:length]) for c in x]
+            found = [
+                earlier_statistics.deviation_from_running_median(c[:length]) for c in x
+            ]
             row[f"around_median_{length}"] = float(np.sqrt(np.mean(np.square(found))))
         rows.append(row)
     return rows

@@ -22,19 +22,15 @@ flags.DEFINE_integer("batch", 128, "Samples.", lower_bound=1)
 FLAGS = flags.FLAGS
 SOLVERS = {
     "rk4, 4 steps": {"method": "rk4", "options": {"num_steps": 4}},
-    "dopri5, 1e-5, at most 16 steps": {"rtol": 1e-5, "options": {"max_num_steps": 16}},
-    "dopri5, 1e-5, at most 64 steps": {"rtol": 1e-5, "options": {"max_num_steps": 64}},
+    "dopri5, 1e-5, at most 16 steps": {"options": {"max_num_steps": 16}},
+    "dopri5, 1e-5, at most 64 steps": {"options": {"max_num_steps": 64}},
 }
 
 
 def solve(block, jit_compile: bool, gradient: str, **solver):
     """A function without arguments: one solve of the layer, and its gradient."""
-    layer = ODELayer(
-        DenseDynamics(block.w1.shape[1]),
-        atol=solver.get("rtol"),
-        gradient=gradient,
-        **solver,
-    )
+    dynamics = DenseDynamics(block.w1.shape[1])
+    layer = ODELayer(dynamics, rtol=1e-5, atol=1e-5, gradient=gradient, **solver)
     layer.build(block.h0.shape)
     layer.dynamics.set_weights(block.parameters)
     variables = [v.value for v in layer.trainable_variables]

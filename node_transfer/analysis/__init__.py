@@ -1,4 +1,4 @@
-"""Tables, figures, verdict and report from run directories alone.
+"""Tables, figures, claims and report from run directories alone.
 
 Imports neither TensorFlow nor training.
 """

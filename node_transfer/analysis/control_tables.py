@@ -1,9 +1,10 @@
-"""The tables that the paper lacks: steadiness, epochs to an accuracy, controls."""
+"""The tables that the paper lacks: steadiness, epochs to a level, controls."""
 
 import functools
 import math
 
-from node_transfer.analysis import measures
+from node_transfer.analysis import claim_words as words
+from node_transfer.analysis import measures, protocol
 from node_transfer.analysis.formats import (
     difference,
     mean_and_deviation,
@@ -11,70 +12,78 @@ from node_transfer.analysis.formats import (
 )
 from node_transfer.analysis.lineup import COMPARISONS, MODELS
 from node_transfer.analysis.paired import paired_difference
+from node_transfer.analysis.roughness import WINDOWS
 from node_transfer.analysis.runs import Sweep
-from node_transfer.analysis.stability import CURVES, STATISTICS, Statistic
+from node_transfer.analysis.stability import CURVES
 from node_transfer.analysis.table import Table
 
-INTERVAL = (
-    "Mean over n seeds of the paired differences, with a 95 % bootstrap interval widened "
-    "for few seeds"
+DEFINITIONS = (
+    "Roughness is the root mean square of (x_(t-1) - 2 x_t + x_(t+1)) / sqrt(6) over the "
+    "epochs of a window, without those in which the learning rate changes: a straight "
+    "climb has none. Deepest drop: the deepest fall below the best so far, for a loss "
+    "the highest rise, the value before the first epoch included where it was recorded. "
+    "Falls: epochs with a fall of more than a point, for a loss a rise by more than 0.01"
 )
 
 
 def stability_table(sweep: Sweep) -> Table:
-    """Every statistic of every curve of every model."""
+    """Roughness, deepest drop and falls of every curve of every model."""
     rows = []
     for curve, curve_label in CURVES.items():
+        scale = scale_and_digits(curve)
         for name in sweep.names:
             cells = [
                 mean_and_deviation(
-                    measures.curve_statistic(sweep, name, statistic, curve),
-                    *_scale_and_digits(statistic, curve),
+                    measures.roughness_of(sweep, name, curve, window), *scale
                 )
-                for statistic in STATISTICS
+                for window in WINDOWS
             ]
-            rows.append((curve_label, MODELS[name].label, _epochs(sweep, name), *cells))
-    definitions = "; ".join(f"{s.label}: {s.definition}" for s in STATISTICS)
+            cells.append(
+                mean_and_deviation(measures.deepest_drop(sweep, name, curve), *scale)
+            )
+            cells.append(mean_and_deviation(measures.falls(sweep, name, curve)))
+            rows.append((MODELS[name].label, curve_label, _epochs(sweep, name), *cells))
     return Table(
         "stability",
         "Steadiness of the curves",
-        ("Curve", "Model", "Epochs", *(s.label for s in STATISTICS)),
+        ("Model", "Curve", "Epochs", *_windows(), "Deepest drop", "Falls"),
         tuple(rows),
-        f"Accuracies in points, losses in nats; smaller is steadier. {definitions}. A "
-        "curve that still rises changes more than one that has arrived: compare models "
-        "that start alike.",
+        f"Accuracies in points, losses in nats; smaller is steadier. {DEFINITIONS}.",
     )
 
 
 def stability_differences_table(sweep: Sweep) -> Table:
-    """The paired differences in every statistic of every curve."""
-    rows = [
-        (
-            _pair(left, right),
-            curve_label,
-            *(_steadiness(sweep, left, right, s, curve) for s in STATISTICS),
-            str(len(measures.shared_seeds(sweep, left, right))),
-        )
-        for left, right in _comparisons(sweep)
-        for curve, curve_label in CURVES.items()
-    ]
+    """Ratios of roughness, paired by the seed."""
+    rows = []
+    for left, right in _comparisons(sweep):
+        for curve, curve_label in CURVES.items():
+            ratios = [
+                protocol.log_roughness(sweep, left, right, curve, window).comparison
+                for window in WINDOWS
+            ]
+            if any(ratios):
+                cells = (words.factor(ratio) if ratio else "-" for ratio in ratios)
+                rows.append((_pair(left, right, "/"), curve_label, *cells))
     return Table(
         "stability_differences",
-        "Steadiness: paired differences",
-        ("Left - right", "Curve", *(s.label for s in STATISTICS), "n"),
+        "Steadiness: paired ratios of roughness",
+        ("Left / right", "Curve", *_windows()),
         tuple(rows),
-        f"{INTERVAL}; below 0 the left is steadier. Accuracies in points, losses in "
-        "nats. Models that start cold are compared over the epochs that both have; `-` "
-        "where one starts warm and the other cold, and the climb or the number of epochs "
-        "would decide.",
+        "Below 1 the left is steadier. Mean over n seeds of the logarithm, with "
+        "Student's 95 % interval. `-`: one of the two has too few epochs, or a learning "
+        "rate that changes throughout.",
     )
 
 
+def _windows() -> list[str]:
+    return [f"Epochs {first} to {last}" for first, last in WINDOWS.values()]
+
+
 def epochs_table(sweep: Sweep) -> Table:
-    """How long each model takes to reach the baseline's best validation accuracy."""
+    """How long each model takes to reach the baseline's level of validation accuracy."""
     rows = []
     for name in sweep.names:
-        epochs = measures.epochs_to_target(sweep, name)
+        epochs = measures.epochs_to_level(sweep, name)
         warm = measures.starts_warm(sweep, name)
         before = measures.epochs(sweep, "baseline") if warm else dict.fromkeys(epochs, 0)
         best = measures.best_validation(sweep, name)
@@ -87,7 +96,7 @@ def epochs_table(sweep: Sweep) -> Table:
                 mean_and_deviation(measures.first_change(sweep, name), 100),
                 reached(epochs),
                 reached({seed: epochs[seed] + before[seed] for seed in epochs}),
-                reached(measures.seconds_to_target(sweep, name), digits=0),
+                reached(measures.seconds_to_level(sweep, name), digits=0),
                 mean_and_deviation(measures.seconds_per_epoch(sweep, name)),
                 mean_and_deviation(measures.last(sweep, name, "nfe_forward")),
                 mean_and_deviation(measures.last(sweep, name, "nfe_backward")),
@@ -95,13 +104,13 @@ def epochs_table(sweep: Sweep) -> Table:
         )
     return Table(
         "epochs",
-        "Epochs and seconds to the baseline's best validation accuracy",
+        "Epochs and seconds to the baseline's level of validation accuracy",
         (
             "Model",
             "Epochs trained",
             "Best validation accuracy",
             "First epoch less the start, points",
-            "Epochs to the baseline's best",
+            "Epochs to the baseline's level",
             "The same with the start's epochs",
             "Seconds to it, without the start's",
             "Seconds per epoch",
@@ -109,9 +118,11 @@ def epochs_table(sweep: Sweep) -> Table:
             "Backward",
         ),
         tuple(rows),
-        "The baseline's best of the same seed. Of models that start from the trained "
-        "baseline, `first epoch less the start` is the validation accuracy after their "
-        "first epoch less the baseline's last. Evaluations of f: mean of the last epoch.",
+        "The level of a curve is the median of its last quarter, of three epochs at "
+        "least; the baseline's is of the same seed. Of models that start from the "
+        "trained baseline, `first epoch less the start` is the validation accuracy after "
+        "their first epoch less the baseline's last. Evaluations of f: mean of the last "
+        "epoch.",
     )
 
 
@@ -119,23 +130,18 @@ def controls_table(sweep: Sweep) -> Table:
     """Paired differences between the models that a reader wants to hold together."""
     rows = []
     for left, right in _comparisons(sweep):
-        steadiness = (
-            _steadiness(sweep, left, right, statistic, "val_accuracy")
-            for statistic in STATISTICS[:2]
-        )
-        tests, bests = (
-            paired_difference(measure(sweep, left), measure(sweep, right))
-            for measure in (measures.accuracy, measures.best_validation)
+        accuracy = protocol.test_accuracy(sweep, left, right)
+        best = paired_difference(
+            measures.best_validation(sweep, left), measures.best_validation(sweep, right)
         )
         rows.append(
             (
-                _pair(left, right),
+                _pair(left, right, "-"),
                 f"{_epochs(sweep, left)} | {_epochs(sweep, right)}",
-                difference(tests, 100, 2),
-                difference(bests, 100, 2),
-                *steadiness,
-                difference(measures.epochs_difference(sweep, left, right)),
-                str(len(measures.shared_seeds(sweep, left, right))),
+                words.points(accuracy.comparison),
+                words.mcnemar(accuracy.mcnemar),
+                difference(best, 100, 2),
+                _epochs_difference(sweep, left, right),
             )
         )
     return Table(
@@ -144,47 +150,34 @@ def controls_table(sweep: Sweep) -> Table:
         (
             "Left - right",
             "Epochs trained",
-            "Test accuracy, points",
+            "Test accuracy",
+            "McNemar's p, a seed each",
             "Best validation accuracy, points",
-            "Validation accuracy, mean change, points",
-            "Validation accuracy around its running median, points",
-            "Epochs to the baseline's best",
-            "n",
+            "Epochs to the baseline's level",
         ),
         tuple(rows),
-        f"{INTERVAL}. Accuracies are of whole runs, whose epochs differ (`epochs "
-        "trained`, left | right): above 0 the left is better. Mean change, running "
-        "median and epochs: below 0 the left is steadier or sooner; steadiness of models "
-        "that start cold is over the epochs that both have. `-`: one of the two misses "
-        "the baseline's best in a seed, or one starts warm and the other cold and its "
-        "climb would decide.",
+        "Mean over n seeds of the paired differences with a 95 % interval: for test "
+        "accuracy of seeds and test images, else Student's. Accuracies are of whole "
+        "runs, whose epochs differ (`epochs trained`, left | right): above 0 the left is "
+        "better. Epochs: below 0 the left is sooner; `-` where one of the two misses the "
+        "level in a seed. McNemar's test is the exact one on the test images of either "
+        "model; `-` for runs that recorded no predictions.",
     )
 
 
-def _steadiness(
-    sweep: Sweep, left: str, right: str, statistic: Statistic, curve: str
-) -> str:
-    """Writes a paired difference; `-` for what a head start decides by itself."""
-    alike = measures.starts_warm(sweep, left) == measures.starts_warm(sweep, right)
-    if statistic.needs_equal_starts and not alike:
+def _epochs_difference(sweep: Sweep, left: str, right: str) -> str:
+    compared = protocol.epochs_to_baselines_level(sweep, left, right).comparison
+    if compared is None or not math.isfinite(compared.mean):
         return "-"
-    d = measures.curve_difference(sweep, left, right, statistic, curve)
-    return difference(d, *_scale_and_digits(statistic, curve))
+    return words.written(compared, 1, 1, "")
 
 
 def _comparisons(sweep: Sweep) -> list[tuple[str, str]]:
     return [pair for pair in COMPARISONS if measures.shared_seeds(sweep, *pair)]
 
 
-def _pair(left: str, right: str) -> str:
-    return f"{MODELS[left].label} - {MODELS[right].label}"
-
-
-def _scale_and_digits(statistic: Statistic, curve: str) -> tuple[float, int]:
-    """Accuracies in points, losses in nats, counts as they are."""
-    if not statistic.scaled:
-        return 1, 1
-    return scale_and_digits(curve)
+def _pair(left: str, right: str, sign: str) -> str:
+    return f"{MODELS[left].label} {sign} {MODELS[right].label}"
 
 
 def _epochs(sweep: Sweep, name: str) -> str:

@@ -6,26 +6,12 @@ from pathlib import Path
 import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from node_transfer.analysis import measures, paper, style
-from node_transfer.analysis.lineup import MODELS, PAPER_MODELS
+from node_transfer.analysis import forest, measures, paper, style
+from node_transfer.analysis.figure import Figure
+from node_transfer.analysis.lineup import MODELS
 from node_transfer.analysis.model_diagram import draw_model
 from node_transfer.analysis.runs import Sweep
 from node_transfer.analysis.stability import CURVES, is_loss
-
-
-@dataclasses.dataclass(frozen=True)
-class Figure:
-    """A figure that has been written.
-
-    Attributes:
-        name: Stem of its files: `NAME.svg`, `NAME.png`.
-        caption: What stands below it; the paper's own for figures 1 to 12.
-        description: What it shows, for those who cannot see it.
-    """
-
-    name: str
-    caption: str
-    description: str
 
 
 def draw_figures(sweep: Sweep, folder) -> list[Figure]:
@@ -43,7 +29,7 @@ def draw_figures(sweep: Sweep, folder) -> list[Figure]:
     for number, (name, curve, caption) in paper.FIGURES.items():
         if sweep.of(name):
             figures.append(_paper_figure(sweep, folder, number, name, curve, caption))
-    for draw in (_validation_curves, _nfe, _accuracy_against_seconds):
+    for draw in (forest.draw, _validation_curves, _nfe, _accuracy_against_seconds):
         drawn = draw(sweep, folder)
         if drawn is not None:
             figures.append(drawn)
@@ -82,7 +68,6 @@ def _paper_figure(sweep: Sweep, folder, number, name, curve, caption) -> Figure:
             axes.legend()
         _label_epochs(axes)
         _label_values(axes, curve)
-        axes.set_ylim(_common_limits(sweep, curve))
         style.save(fig, Path(folder) / stem)
     first, last = mean[0], mean[-1]
     return Figure(
@@ -194,22 +179,6 @@ def _from_to(sweep: Sweep, names: list[str], column: str) -> str:
         _, mean, _ = _band(sweep, name, column)
         ends.append(f"{MODELS[name].label} from {mean[0]:.3g} to {mean[-1]:.3g}")
     return "; ".join(ends) + "."
-
-
-def _common_limits(sweep: Sweep, curve: str) -> tuple[float, float]:
-    """Limits for one curve of all the paper's models, so that figures compare by eye."""
-    values = [
-        value
-        for name in PAPER_MODELS
-        for run in sweep.of(name).values()
-        for value in run.history[curve]
-        if np.isfinite(value)
-    ]
-    if not values:
-        return 0.0, 1.0
-    low, high = min(values), max(values)
-    margin = 0.05 * (high - low) or 0.01
-    return low - margin, high + margin
 
 
 def _band(sweep: Sweep, name: str, column: str):

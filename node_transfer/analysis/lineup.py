@@ -68,6 +68,11 @@ LINEUP = (
         "NODE-adjoint, Adam",
         "as NODE-adjoint, by Adam with a constant rate",
     ),
+    Model(
+        "baseline_random",
+        "Baseline, random weights",
+        "as the baseline, from random weights in place of ImageNet's",
+    ),
 )
 MODELS = {model.name: model for model in LINEUP}
 
@@ -93,4 +98,5 @@ COMPARISONS = (
     ("baseline_sgd", "baseline"),
     ("node_adjoint", "node_adjoint_adam"),
     ("more_adam_falling", "more_sgd"),
+    ("baseline", "baseline_random"),
 )

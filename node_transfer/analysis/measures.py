@@ -1,4 +1,4 @@
-"""Numbers of a model's runs, a seed each: what tables and verdict are made of.
+"""Numbers of a model's runs, a seed each: what tables and claims are made of.
 
 Where nothing else is said, a function takes a sweep and a model's name and returns a
 seed to a number.
@@ -6,13 +6,13 @@ seed to a number.
 
 import math
 
-from node_transfer.analysis.paired import Difference, paired_difference
+from node_transfer.analysis import roughness
+from node_transfer.analysis.roughness import level
 from node_transfer.analysis.runs import Sweep
 from node_transfer.analysis.stability import (
-    Statistic,
-    epochs_to_reach,
     is_loss,
     seconds_to_reach,
+    setbacks_over_one_point,
 )
 
 
@@ -74,22 +74,31 @@ def seconds_per_epoch(sweep: Sweep, name: str) -> dict[int, float]:
     return {s: run.metrics["seconds"]["epoch"] for s, run in sweep.of(name).items()}
 
 
-def epochs_to_target(sweep: Sweep, name: str) -> dict[int, float]:
-    """Epochs of its own until a model's validation accuracy is the baseline's best.
+def baselines_level(sweep: Sweep, curve: str = "val_accuracy") -> dict[int, float]:
+    """Where the baseline of each seed arrived, see `roughness.level`."""
+    return {s: level(run.history[curve]) for s, run in sweep.of("baseline").items()}
 
-    The target is that of the same seed; infinite where it is never reached.
+
+def epochs_to_level(
+    sweep: Sweep, name: str, curve: str = "val_accuracy"
+) -> dict[int, float]:
+    """Epochs of its own until a model's curve is at the level of the same baseline.
+
+    The baseline's of the same seed; infinite where it is never reached.
     """
-    targets = best_validation(sweep, "baseline")
+    targets = baselines_level(sweep, curve)
     return {
-        seed: epochs_to_reach(run.history["val_accuracy"], targets[seed]) or math.inf
+        seed: roughness.epochs_to_level(
+            run.history[curve], targets[seed], loss=is_loss(curve)
+        )
         for seed, run in sweep.of(name).items()
         if seed in targets
     }
 
 
-def seconds_to_target(sweep: Sweep, name: str) -> dict[int, float]:
-    """As `epochs_to_target`, in seconds of training."""
-    targets = best_validation(sweep, "baseline")
+def seconds_to_level(sweep: Sweep, name: str) -> dict[int, float]:
+    """As `epochs_to_level`, in seconds of training."""
+    targets = baselines_level(sweep)
     return {
         seed: seconds_to_reach(
             run.history["val_accuracy"], run.history["seconds"], targets[seed]
@@ -100,39 +109,35 @@ def seconds_to_target(sweep: Sweep, name: str) -> dict[int, float]:
     }
 
 
-def epochs_difference(sweep: Sweep, left: str, right: str) -> Difference | None:
-    """Returns the paired difference in `epochs_to_target`, to within half an epoch.
-
-    `None` where one of them never reaches it.
-    """
-    return paired_difference(
-        epochs_to_target(sweep, left), epochs_to_target(sweep, right), resolution=1
-    )
-
-
-def curve_statistic(
-    sweep: Sweep, name: str, statistic: Statistic, curve: str, first: int | None = None
-) -> dict[int, float]:
-    """A statistic of a curve of the history, of its `first` epochs; `None`: of all."""
+def roughness_of(sweep: Sweep, name: str, curve: str, window: str) -> dict[int, float]:
+    """Roughness of a curve over a window of `roughness.WINDOWS`; NaN where it is none."""
     return {
-        seed: statistic.compute(run.history[curve][:first], is_loss(curve))
+        seed: roughness.roughness(
+            run.history[curve], roughness.WINDOWS[window], run.history["learning_rate"]
+        )
         for seed, run in sweep.of(name).items()
     }
 
 
-def curve_difference(
-    sweep: Sweep, left: str, right: str, statistic: Statistic, curve: str
-) -> Difference | None:
-    """Returns the paired difference in a statistic of a curve.
+def deepest_drop(sweep: Sweep, name: str, curve: str) -> dict[int, float]:
+    """Deepest fall below the best so far, the value before the first epoch included.
 
-    Two models that both start cold are compared over the epochs that both have, since
-    a curve changes most while it still rises. `None` where a value is not finite.
+    That value is known of validation curves whose run recorded it; the first epoch's
+    stands in where it is not.
     """
-    common = None
-    if not (starts_warm(sweep, left) or starts_warm(sweep, right)):
-        lengths = (*epochs(sweep, left).values(), *epochs(sweep, right).values())
-        common = min(lengths, default=None)
-    return paired_difference(
-        curve_statistic(sweep, left, statistic, curve, common),
-        curve_statistic(sweep, right, statistic, curve, common),
-    )
+    return {
+        seed: roughness.deepest_drop(
+            run.history[curve],
+            run.config.get("start", {}).get(curve, run.history[curve][0]),
+            is_loss(curve),
+        )
+        for seed, run in sweep.of(name).items()
+    }
+
+
+def falls(sweep: Sweep, name: str, curve: str) -> dict[int, float]:
+    """Number of epochs with a fall of more than a point, of a loss a rise by 0.01."""
+    return {
+        seed: setbacks_over_one_point(run.history[curve], is_loss(curve))
+        for seed, run in sweep.of(name).items()
+    }

@@ -5,8 +5,9 @@ import io
 
 from node_transfer.analysis import measures
 from node_transfer.analysis.paper_tables import SPLITS
+from node_transfer.analysis.roughness import WINDOWS
 from node_transfer.analysis.runs import Sweep
-from node_transfer.analysis.stability import CURVES, STATISTICS
+from node_transfer.analysis.stability import CURVES
 
 
 def numbers_csv(sweep: Sweep) -> str:
@@ -34,11 +35,17 @@ def _quantities(sweep: Sweep, name: str):
     yield "seconds_per_epoch", measures.seconds_per_epoch(sweep, name)
     yield "best_val_accuracy", measures.best_validation(sweep, name)
     yield "first_epoch_against_start", measures.first_change(sweep, name)
-    yield "epochs_to_baseline_best", measures.epochs_to_target(sweep, name)
-    yield "seconds_to_baseline_best", measures.seconds_to_target(sweep, name)
+    yield "epochs_to_baselines_level", measures.epochs_to_level(sweep, name)
+    yield "epochs_to_baselines_loss", measures.epochs_to_level(sweep, name, "val_loss")
+    yield "seconds_to_baselines_level", measures.seconds_to_level(sweep, name)
     for column in ("nfe_forward", "nfe_backward"):
         yield f"last_{column}", measures.last(sweep, name, column)
     for curve in CURVES:
-        for statistic in STATISTICS:
-            values = measures.curve_statistic(sweep, name, statistic, curve)
-            yield f"{curve}_{statistic.name}", values
+        for window in WINDOWS:
+            found = measures.roughness_of(sweep, name, curve, window)
+            yield (
+                f"{curve}_roughness_{window}",
+                {s: x for s, x in found.items() if x == x},
+            )
+        yield f"{curve}_deepest_drop", measures.deepest_drop(sweep, name, curve)
+        yield f"{curve}_falls_over_one_point", measures.falls(sweep, name, curve)

@@ -8,14 +8,8 @@ import numpy as np
 
 from node_transfer.analysis import inference, measures
 from node_transfer.analysis.inference import Comparison
-from node_transfer.analysis.roughness import (
-    WINDOWS,
-    epochs_to_level,
-    level,
-    roughness,
-)
+from node_transfer.analysis.roughness import WINDOWS, roughness
 from node_transfer.analysis.runs import Run, Sweep
-from node_transfer.analysis.stability import is_loss
 
 POINTS_MARGIN = 0.005  # of accuracy
 EPOCHS_MARGIN = 1.0
@@ -120,10 +114,7 @@ def epochs_to_baselines_level(
 
 def epochs_of(sweep: Sweep, name: str, seed: int, curve: str = "val_accuracy") -> float:
     """Epochs until a run's curve is at the level of the baseline of the same seed."""
-    target = level(sweep.of(BASELINE)[seed].history[curve])
-    return epochs_to_level(
-        sweep.of(name)[seed].history[curve], target, loss=is_loss(curve)
-    )
+    return measures.epochs_to_level(sweep, name, curve)[seed]
 
 
 def log_roughness(sweep: Sweep, left: str, right: str, curve: str, window: str) -> Result:
@@ -132,7 +123,7 @@ def log_roughness(sweep: Sweep, left: str, right: str, curve: str, window: str) 
         seed
         for seed in measures.shared_seeds(sweep, left, right)
         if all(
-            math.isfinite(roughness_of(sweep.of(name)[seed], curve, window))
+            0 < roughness_of(sweep.of(name)[seed], curve, window) < math.inf
             for name in (left, right)
         )
     ]

@@ -4,14 +4,16 @@ import base64
 from pathlib import Path
 
 import jinja2
+import markupsafe
 
 from node_transfer.analysis import (
+    claims,
+    claims_page,
     control_tables,
     figures,
+    paper,
     paper_tables,
     provenance,
-    stability,
-    verdict,
 )
 from node_transfer.analysis.lineup import MODELS
 from node_transfer.analysis.numbers import numbers_csv
@@ -20,11 +22,11 @@ from node_transfer.analysis.table import Table
 from node_transfer.errors import UserError
 from node_transfer.runs.sweep_folder import run_name
 
-TABLES, FIGURES, NUMBERS, VERDICT, REPORT = (
+TABLES, FIGURES, NUMBERS, CLAIMS, REPORT = (
     "tables",
     "figures",
     "numbers.csv",
-    "verdict.md",
+    "claims.md",
     "report.html",
 )
 TEMPLATE = "report.html.j2"
@@ -34,17 +36,18 @@ def write_report(folder) -> str:
     """Makes tables, figures, and report from the run directories below a folder.
 
     `FOLDER/tables/*.md`, `*.csv`; `FOLDER/figures/*.svg`, `*.png`; `FOLDER/numbers.csv`,
-    every number of every run with its path; `FOLDER/verdict.md`; `FOLDER/report.html`,
-    in one file.
+    every number of every run with its path; `FOLDER/claims.md`, each claim of the paper
+    with its outcome; `FOLDER/report.html`, in one file.
 
     Returns:
-        The verdict and the tables for a terminal.
+        Tables and outcomes for a terminal.
 
     Raises:
         UserError: There is no finished run, or the folder cannot be written.
     """
     sweep = read_sweep(folder)
-    findings = verdict.verdict(sweep)
+    evidence = claims.evidence_of([sweep])
+    judged = claims.judge_all(evidence)
     made = all_tables(sweep)
     root = Path(folder)
     try:
@@ -57,10 +60,12 @@ def write_report(folder) -> str:
                 table.csv(), encoding="utf-8"
             )
         (root / NUMBERS).write_text(numbers_csv(sweep), encoding="utf-8")
-        (root / VERDICT).write_text(verdict.markdown(findings), encoding="utf-8")
+        page = claims_page.markdown(evidence, judged)
+        (root / CLAIMS).write_text(page, encoding="utf-8")
         drawn = figures.draw_figures(sweep, root / FIGURES)
         (root / REPORT).write_text(
-            _html(sweep, findings, made, drawn, root / FIGURES), encoding="utf-8"
+            _html(sweep, evidence, judged, made, drawn, root / FIGURES),
+            encoding="utf-8",
         )
     except OSError as error:
         raise UserError(
@@ -69,7 +74,7 @@ def write_report(folder) -> str:
         ) from error
     parts = [table.text() for table in made]
     parts += [f"Diverged: {path}, {what}." for path, what in sweep.diverged_paths.items()]
-    parts += [*(finding.sentence for finding in findings), "", f"Report: {root / REPORT}"]
+    parts += [*claims_page.sentences(evidence, judged), "", f"Report: {root / REPORT}"]
     return "\n".join(parts)
 
 
@@ -86,7 +91,7 @@ def all_tables(sweep: Sweep) -> list[Table]:
     ]
 
 
-def _html(sweep: Sweep, findings, made: list[Table], drawn, folder: Path) -> str:
+def _html(sweep: Sweep, evidence, judged, made: list[Table], drawn, folder: Path) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("node_transfer.analysis", "."),
         autoescape=True,
@@ -94,14 +99,18 @@ def _html(sweep: Sweep, findings, made: list[Table], drawn, folder: Path) -> str
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.filters["code"] = _with_code
     record = sweep.record
     return environment.get_template(TEMPLATE).render(
-        findings=findings,
-        rule=verdict.RULE,
+        sentences=claims_page.sentences(evidence, judged),
+        judged=judged,
+        contradictions=paper.CONTRADICTIONS,
+        protocol_commit=claims.PROTOCOL_COMMIT,
         tables={table.name: table for table in made},
         figures=[(figure, _data_uri(folder / f"{figure.name}.svg")) for figure in drawn],
         models=[MODELS[name] for name in sweep.names],
-        statistics=stability.STATISTICS,
+        dates=provenance.dates(sweep),
+        limits=provenance.limits(sweep),
         seeds=sweep.seeds,
         note=record.get("note"),
         sweeps=record.get("commands", []),
@@ -111,6 +120,15 @@ def _html(sweep: Sweep, findings, made: list[Table], drawn, folder: Path) -> str
         runs=[_record(run) for run in sweep.all_runs],
         sources=provenance.sources(sweep.all_runs),
         versions=provenance.versions(sweep),
+    )
+
+
+def _with_code(text: str) -> markupsafe.Markup:
+    """Returns a text with what stands in backticks as code."""
+    parts = str(text).split("`")
+    return markupsafe.Markup("").join(
+        markupsafe.Markup("<code>{}</code>").format(part) if k % 2 else part
+        for k, part in enumerate(parts)
     )
 
 
@@ -139,5 +157,7 @@ def _record(run: Run) -> dict[str, str]:
         "weights": provenance.weights(run),
         "seed": str(run.experiment.seed),
         "device": provenance.devices(run),
+        "commit": provenance.commit(run),
+        "date": provenance.date(run),
         "test": f"{run.metrics['test']['accuracy']:.4f}",
     }

@@ -54,12 +54,14 @@ class Sweep:
         record: `sweep.json`, see `SweepFolder.read_record`.
         unfinished: Paths of runs that have not come to their end, from the folder on.
         diverged: A name of `LINEUP` to a seed to how that run's training diverged.
+        folder: What the runs' paths begin from.
     """
 
     runs: dict[str, dict[int, Run]]
     record: dict
     unfinished: tuple[str, ...] = ()
     diverged: dict[str, dict[int, str]] = dataclasses.field(default_factory=dict)
+    folder: Path = Path()
 
     @property
     def seeds(self) -> list[int]:
@@ -144,7 +146,8 @@ def read_sweep(folder) -> Sweep:
             diverged.setdefault(model, {})[seed] = directory.diverged
         else:
             unfinished.append(path)
-    read = Sweep(runs, sweep.read_record(), tuple(unfinished), diverged)
+    record = sweep.read_record()
+    read = Sweep(runs, record, tuple(unfinished), diverged, sweep.path)
     if not runs:
         raise UserError(
             f"{str(folder)!r} has no finished run (FOLDER/seed-0/baseline and so on): "

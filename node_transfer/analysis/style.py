@@ -21,6 +21,7 @@ LINES = {
     "baseline_sgd": {"color": "#666666", "linestyle": "-", "marker": "h"},
     "more_adam_falling": {"color": "#F0E442", "linestyle": (0, (5, 1)), "marker": "p"},
     "node_adjoint_adam": {"color": "#8B4513", "linestyle": "-.", "marker": "<"},
+    "baseline_random": {"color": "#000000", "linestyle": ":", "marker": "x"},
 }
 
 SETTINGS = {
@@ -28,7 +29,7 @@ SETTINGS = {
     "savefig.dpi": 150,
     "figure.constrained_layout.use": True,
     "font.family": "DejaVu Sans",
-    "font.size": 9,
+    "font.size": 11,  # 9 or more pixels where a phone shows a figure 350 pixels wide
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -52,6 +53,24 @@ def figure(width: float = 4.5, height: float = 3.0, columns: int = 1):
         fig, axes = plt.subplots(1, columns, figsize=(width, height))
         try:
             yield fig, axes
+        finally:
+            plt.close(fig)
+
+
+@contextlib.contextmanager
+def stacked(width: float, height: float, ratios):
+    """Yields `(figure, array of axes)`, one panel below the other, and closes it.
+
+    Args:
+        width, height: Of all, in inches.
+        ratios: Height of each panel, relative to the others.
+    """
+    with plt.rc_context(SETTINGS):
+        fig, axes = plt.subplots(
+            len(ratios), 1, figsize=(width, height), height_ratios=ratios, squeeze=False
+        )
+        try:
+            yield fig, axes[:, 0]
         finally:
             plt.close(fig)
 

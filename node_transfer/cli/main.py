@@ -17,6 +17,7 @@ COMMANDS = {
     "sweep-tolerance": "node_transfer.cli.sweep_tolerance",
     "reproduce": "node_transfer.cli.reproduce",
     "table": "node_transfer.cli.table",
+    "claims": "node_transfer.cli.claims",
 }
 HELP = ("--help", "-h", "-help", "--helpshort", "--helpfull")
 

@@ -60,6 +60,7 @@ PRESETS = {
             "more_sgd",
             "more_adam_falling",
             "node_adjoint_adam",
+            "baseline_random",
         ),
     ),
     # odenet_mnist's rate of 0.1 blows these few steps from random weights apart.
@@ -79,6 +80,7 @@ _SGD = {
 # and whose epochs and optimizer it has.
 _RECIPES = {
     "baseline": (BASELINE, {}, False, "baseline"),
+    "baseline_random": (BASELINE, {"weights": "none"}, False, "baseline"),
     "node_rk": (NODE_RK, {}, True, "rk"),
     "node_adjoint": (NODE_ADJOINT, {}, True, "adjoint"),
     "node_rk_cold": (NODE_RK, {}, False, "rk"),

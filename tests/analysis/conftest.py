@@ -5,8 +5,7 @@ import json
 import pytest
 
 from node_transfer.analysis.report import write_report
-from tests.analysis.made import COLD, write_sweep
-from tests.analysis.test_verdict import CLAIM_TRUE
+from tests.analysis.made import CLAIM_TRUE, COLD, write_sweep
 
 
 @pytest.fixture(scope="session")

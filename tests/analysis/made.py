@@ -8,6 +8,40 @@ import numpy as np
 
 from tests.conftest import PROJECT
 
+
+def bumpy(level, size, seed):
+    """A curve that rises to `level` in its last epochs and swings by `size` before."""
+    size = size * (1 + 0.05 * seed)
+    swings = [level - 0.1 + (size if t % 2 else 0.0) for t in range(9)]
+    return [*swings, level, level, level]
+
+
+def early(level, size, seed):
+    """A curve that is at `level` from its first epoch on and swings above it."""
+    return [level + (size * (1 + 0.05 * seed) if t % 2 else 0.0) for t in range(12)]
+
+
+# The block makes it sooner and steadier, and its controls do not.
+CLAIM_TRUE = {
+    "baseline": lambda s: bumpy(0.8, 0.05, s),
+    "node_rk": lambda s: early(0.8, 0.001, s),
+    "node_adjoint": lambda s: early(0.8, 0.002, s),
+    "more_adam": lambda s: bumpy(0.8, 0.05, s),
+    "more_sgd": lambda s: bumpy(0.8, 0.05, s),
+}
+# The control does as well as the block.
+CONTROL_AS_GOOD = CLAIM_TRUE | {
+    "more_adam": lambda s: early(0.8, 0.001, s),
+    "more_sgd": lambda s: early(0.8, 0.002, s),
+}
+# The block makes it later and rougher.
+CLAIM_FALSE = {
+    "baseline": lambda s: early(0.8, 0.001, s),
+    "node_rk": lambda s: [0.5] * 12,
+    "node_adjoint": lambda s: [0.5] * 12,
+    "more_adam": lambda s: early(0.8015, 0.001, s),
+    "more_sgd": lambda s: early(0.8015, 0.001, s),
+}
 COLD = {"node_rk_cold": lambda s: [0.5, 0.6, 0.7], "residual": lambda s: [0.8] * 5}
 COMMITTED = PROJECT / "results" / "cifar10-cpu"
 VERSIONS = {"python": "3.11.7", "tensorflow": "2.21.0"}
@@ -35,7 +69,7 @@ def write_run(
     path.mkdir(parents=True)
     experiment = {
         "experiment": name,
-        "block": "none" if name in ("baseline", "more_adam", "more_sgd") else "ode",
+        "block": "none" if name.startswith(("baseline", "more")) else "ode",
         "backbone": "EfficientNetB0",
         "dynamics": "dense",
         "method": "dopri5",
@@ -95,7 +129,7 @@ def write_sweep(folder, curves: dict, seeds=(0, 1, 2)) -> None:
     """
     for seed in seeds:
         for name, curve in curves.items():
-            warm = name != "baseline" and not name.endswith("cold")
+            warm = not (name.startswith("baseline") or name.endswith("cold"))
             start = f"{folder}/seed-{seed}/baseline" if warm else None
             nfe = 13.0 if name.startswith("node") else None
             write_run(folder, name, seed, curve(seed), init_from=start, nfe=nfe)

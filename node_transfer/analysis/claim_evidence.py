@@ -1,0 +1,200 @@
+"""Parts of claims that seeds do not tell: fluctuation, the solver, benchmarks."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+
+from node_transfer.analysis.claim_parts import runs_of
+from node_transfer.analysis.claim_words import FAILS, HOLDS, Part
+from node_transfer.analysis.inference import UNTOLD
+from node_transfer.analysis.lineup import MODELS
+from node_transfer.analysis.roughness import WINDOWS
+from node_transfer.analysis.runs import Run, Sweep
+from node_transfer.analysis.stability import CURVES, ONE_POINT, ROUNDING
+
+OFTEN = 0.1  # of the epochs of a window fall, where a curve is called unstable
+SOLVER_SWEEP = "solver_sweep.json"  # beside a run's model, by `sweep-tolerance`
+IMAGE_QUANTILE = 1.96
+UNITS, HIDDEN, WITHOUT_BLOCK = 1280, 128, 5_932_122  # V2-B0 with ten logits
+
+
+def fluctuation(sweep: Sweep, curve: str) -> list[Part]:
+    """How many epochs of a window the baseline falls by more than a point in."""
+    found = []
+    for window in ("early", "late"):
+        first, last = WINDOWS[window]
+        falls = {
+            seed: share_of_falls(run.history[curve], (first, last))
+            for seed, run in sweep.of("baseline").items()
+            if run.epochs >= last
+        }
+        if not falls:
+            continue
+        often = [share >= OFTEN for share in falls.values()]
+        outcome = HOLDS if all(often) else UNTOLD if any(often) else FAILS
+        shares = ", ".join(f"{100 * share:.0f} %" for share in falls.values())
+        found.append(
+            Part(
+                MODELS["baseline"].label,
+                "",
+                f"epochs {first} to {last} with a fall of the {CURVES[curve].lower()} by "
+                "more than a point",
+                f"{shares} of them ({100 * OFTEN:.0f} % or more is called unstable)",
+                "",
+                outcome,
+                runs_of(sweep, "baseline"),
+            )
+        )
+    return found
+
+
+def share_of_falls(values, window: tuple[int, int]) -> float:
+    """Share of the epochs of a window with a fall of more than a point."""
+    first, last = window
+    changes = np.diff(np.asarray(values, float)[first - 2 : last])
+    return float(np.mean(changes < -(ONE_POINT + ROUNDING)))
+
+
+def tolerance(sweep: Sweep) -> list[Part]:
+    """What the tolerance changes of trained models, where that was measured."""
+    found = []
+    for name in sweep.names:
+        for run in sweep.of(name).values():
+            rows = solver_rows(sweep, run)
+            if rows:
+                found.append(_tolerance_part(sweep, name, run, rows))
+    return found
+
+
+def solver_rows(sweep: Sweep, run: Run) -> list[dict]:
+    """The record that `sweep-tolerance` left in a run's folder; empty for none."""
+    path = sweep.folder / run.path / "solver_sweep" / SOLVER_SWEEP
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+
+
+def _tolerance_part(sweep: Sweep, name: str, run: Run, rows: list[dict]) -> Part:
+    solved = [row for row in rows[1:] if row["rtol"] is not None]
+    as_trained = min(solved, key=lambda row: abs(math.log10(row["rtol"]) + 5))
+    accuracy = as_trained["accuracy"]
+    noise = IMAGE_QUANTILE * math.sqrt(accuracy * (1 - accuracy) / rows[0]["images"])
+    spread = [row["accuracy"] - accuracy for row in solved]
+    others = "; ".join(
+        f"{row['solver']}: {100 * row['accuracy']:.2f} %, {row['changed']} changed"
+        for row in rows[1:]
+        if row["rtol"] is None
+    )
+    loosest, tightest = solved[-1], solved[0]
+    if loosest["rtol"] < tightest["rtol"]:
+        loosest, tightest = tightest, loosest
+    trades = max(map(abs, spread)) > noise
+    return Part(
+        f"{MODELS[name].label}, seed {run.experiment.seed}, solved otherwise",
+        "",
+        "test accuracy from the same weights",
+        f"from {tightest['rtol']:.0e} ({tightest['nfe']:.0f} evaluations) to "
+        f"{loosest['rtol']:.0e} ({loosest['nfe']:.0f}) accuracy changes by "
+        f"{100 * min(spread):+.2f} to {100 * max(spread):+.2f} points from that at 1e-5, "
+        f"the noise of the images is {100 * noise:.2f}; {others}",
+        "",
+        HOLDS if trades and max(spread) <= 0 else FAILS,
+        f"{run.path}, saved model",
+    )
+
+
+def parameters() -> list[Part]:
+    """The block's parameters beside a Dense layer's of the same width, and none."""
+    block = 2 * UNITS * HIDDEN + 2 * HIDDEN + UNITS
+    dense = UNITS * UNITS + UNITS
+    return [
+        Part(
+            "ODE block / Dense(1280)",
+            "",
+            "parameters",
+            f"{block:,} against {dense:,} of a fully connected layer of the same width",
+            "",
+            HOLDS,
+            "counted: W1, b1, the weights of t, W2, b2",
+        ),
+        Part(
+            "With the block / without it",
+            "",
+            "parameters",
+            f"{WITHOUT_BLOCK + block:,} against {WITHOUT_BLOCK:,}, "
+            f"{100 * block / WITHOUT_BLOCK:.1f} % more: the paper's baseline has no such "
+            "layer either",
+            "",
+            FAILS,
+            "counted",
+        ),
+    ]
+
+
+def memory(folder: Path) -> list[Part]:
+    """Peak memory a step of either gradient, from `benchmarks/memory.py`."""
+    rows = _rows(folder, "memory")
+    most = {row["gradient"]: row for row in rows if "states_a_step" in row}
+    if not {"backprop", "adjoint"} <= most.keys():
+        return []
+    backprop, adjoint = most["backprop"], most["adjoint"]
+    least = {
+        row["gradient"]: row
+        for row in rows
+        if row["steps"] == min(r["steps"] for r in rows)
+    }
+    return [
+        Part(
+            "Adjoint / backprop",
+            "",
+            "peak memory",
+            f"{adjoint['states_a_step']:.2f} states a step against "
+            f"{backprop['states_a_step']:.2f}; at {least['adjoint']['steps']} steps "
+            f"{least['adjoint']['peak_mib']:.0f} and "
+            f"{least['backprop']['peak_mib']:.0f} MiB, at {adjoint['steps']} "
+            f"{adjoint['peak_mib']:.0f} and {backprop['peak_mib']:.0f}: it saves memory "
+            "where a solve takes hundreds of steps, and a trained block takes a dozen",
+            "",
+            HOLDS if adjoint["states_a_step"] < backprop["states_a_step"] / 2 else FAILS,
+            "benchmarks/results/memory.json",
+        )
+    ]
+
+
+def gradient_errors(folder: Path) -> list[Part]:
+    """Errors of the two gradients of a solve, from `benchmarks/solver_speed.py`."""
+    rows = {
+        (row["hidden"], row["tolerance"], row["gradient"]): row["error_gradient"]
+        for row in _rows(folder, "solver_speed")
+        if row["library"] == "node-transfer" and row["batch"] == 128
+    }
+    pairs = {
+        key[:2]: (rows[key], rows[(*key[:2], "backprop")])
+        for key in rows
+        if key[2] == "adjoint"
+    }
+    if not pairs:
+        return []
+    ratios = [adjoint / backprop for adjoint, backprop in pairs.values()]
+    texts = "; ".join(
+        f"H = {hidden}, {tolerance:.0e}: {adjoint:.0e} against {backprop:.0e}"
+        for (hidden, tolerance), (adjoint, backprop) in sorted(pairs.items())
+    )
+    return [
+        Part(
+            "Adjoint / backprop",
+            "",
+            "error of the gradient against SciPy's in float64",
+            texts,
+            "",
+            HOLDS if max(ratios) < 1 / 2 else FAILS,
+            "benchmarks/results/solver_speed.json",
+        )
+    ]
+
+
+def _rows(folder: Path, name: str) -> list[dict]:
+    path = Path(folder) / f"{name}.json"
+    if not path.is_file():
+        return []
+    return json.loads(path.read_text(encoding="utf-8"))["rows"]

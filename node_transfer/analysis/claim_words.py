@@ -1,0 +1,108 @@
+"""What a comparison makes of a claim, and how its numbers are written."""
+
+import dataclasses
+import math
+
+from node_transfer.analysis import inference
+from node_transfer.analysis.inference import UNTOLD, Comparison
+
+HOLDS, FAILS = "holds", "fails"
+NOT_BY_THE_BLOCK = "holds as tested, not against the control"
+NOT_YET_BY_THE_BLOCK = "holds as tested; against the control it cannot be told"
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """One comparison, with what it makes of a claim.
+
+    Attributes:
+        models: What is compared, in words.
+        reading: `cold` or `warm`, the start of the model with the block; or empty.
+        quantity: What is measured.
+        as_tested: The numbers as the paper tests it, in words.
+        against_control: The numbers against the same training without the block; empty
+            where the paper's comparison has no other control.
+        outcome: `HOLDS`, `FAILS`, `UNTOLD`, or one of the two `..._BY_THE_BLOCK`.
+        runs: Folder and names of the runs that it rests on.
+    """
+
+    models: str
+    reading: str
+    quantity: str
+    as_tested: str
+    against_control: str
+    outcome: str
+    runs: str
+
+
+def judge(claimed: str, tested: str, control: str | None) -> str:
+    """Returns what two outcomes make of a claim.
+
+    Args:
+        claimed: The outcome that the paper claims, one of `inference.OUTCOMES`.
+        tested: What came out as the paper tests it.
+        control: What came out against the control; `None`: there is no other control.
+    """
+    if tested == UNTOLD:
+        return UNTOLD
+    if tested != claimed:
+        return FAILS
+    if control in (None, claimed):
+        return HOLDS
+    return NOT_YET_BY_THE_BLOCK if control == UNTOLD else NOT_BY_THE_BLOCK
+
+
+def points(c: Comparison | None) -> str:
+    """`+0.12 points [-0.3, +0.5], n = 3`."""
+    return written(c, 100, 2, " points")
+
+
+def factor(c: Comparison | None) -> str:
+    """The ratio whose logarithm was compared, with its interval."""
+    if c is None:
+        return "no seed has both"
+    if math.isnan(c.low):
+        return f"{math.exp(c.mean):.2f} (one run)"
+    low, mean, high = (math.exp(x) for x in (c.low, c.mean, c.high))
+    return f"{mean:.2f} [{low:.2f}, {high:.2f}], n = {c.n}"
+
+
+def epochs(values: dict[int, float]) -> str:
+    """Each seed's epochs, a dash where the level is not reached."""
+    return ", ".join(
+        f"{value:.0f}" if math.isfinite(value) else "never" for value in values.values()
+    )
+
+
+def written(c: Comparison | None, scale: float, digits: int, unit: str) -> str:
+    """The mean with its interval and the number of seeds."""
+    if c is None:
+        return "no seed has both"
+    mean = f"{scale * c.mean:+.{digits}f}{unit}"
+    if math.isnan(c.low):
+        return f"{mean} (one run)"
+    low, high = (f"{scale * x:+.{digits}f}" for x in (c.low, c.high))
+    return f"{mean} [{low}, {high}], n = {c.n}"
+
+
+def told(outcome: str, count: int) -> str:
+    """The outcome; of fewer runs than decide how many they are."""
+    if outcome == UNTOLD and count < inference.MIN_SEEDS:
+        return "in one run" if count == 1 else f"in {count} runs"
+    return outcome
+
+
+def minutes(values: dict[int, float]) -> str:
+    """Each seed's minutes."""
+    texts = (f"{v:.0f}" if math.isfinite(v) else "never" for v in values.values())
+    return f"{', '.join(texts)} min"
+
+
+def given(values: dict[int, float]) -> str:
+    """Every value that occurs."""
+    return ", ".join(str(value) for value in sorted(set(values.values())))
+
+
+def mcnemar(tests: dict[int, tuple[int, int, float]]) -> str:
+    """Each seed's p of the exact test; `-` for none."""
+    return ", ".join(f"{p:.2g}" for _, _, p in tests.values()) or "-"

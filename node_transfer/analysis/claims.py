@@ -1,0 +1,259 @@
+"""Each claim of the paper with its quotation, its tests and its outcome.
+
+The rules are those of docs/protocol.md. What a claim rests on are finished runs, and for
+what no training run can tell the records of `benchmarks/` and of `sweep-tolerance`.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from node_transfer.analysis import claim_evidence, paper
+from node_transfer.analysis import claim_parts as parts
+from node_transfer.analysis.claim_words import (
+    FAILS,
+    HOLDS,
+    NOT_BY_THE_BLOCK,
+    NOT_YET_BY_THE_BLOCK,
+    Part,
+)
+from node_transfer.analysis.inference import EQUIVALENT, HIGHER, UNTOLD
+from node_transfer.analysis.roughness import WINDOWS
+from node_transfer.analysis.runs import Sweep
+from node_transfer.analysis.stability import CURVES
+
+PROTOCOL_COMMIT = "edff972"  # docs/protocol.md before the first run that it judges
+CONTROLS = {
+    "node_rk_cold": "baseline",
+    "node_adjoint_cold": "baseline_sgd",
+    "node_rk": "more_adam",
+    "node_adjoint": "more_sgd",
+}
+VALIDATION = ("val_accuracy", "val_loss")
+ADJOINTS = {"node_adjoint_cold": "node_rk_cold", "node_adjoint": "node_rk"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Evidence:
+    """What the claims are judged by.
+
+    Attributes:
+        short: The sweep over seeds; `None` where there is none.
+        long: The sweep of the paper's own length, likewise.
+        benchmarks: Folder of the benchmarks' JSON, likewise.
+    """
+
+    short: Sweep | None = None
+    long: Sweep | None = None
+    benchmarks: Path | None = None
+
+    @property
+    def sweeps(self) -> list[Sweep]:
+        return [sweep for sweep in (self.short, self.long) if sweep is not None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """A sentence of the paper.
+
+    Attributes:
+        number: As docs/protocol.md numbers it.
+        title: In a few words.
+        quotation: The paper's own.
+        test: From the evidence to the parts.
+        takes: What it would take to tell where it cannot be told.
+    """
+
+    number: int
+    title: str
+    quotation: str
+    test: Callable[[Evidence], list[Part]]
+    takes: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """A claim with what came out.
+
+    Attributes:
+        claim: The claim.
+        parts: Its comparisons.
+        outcome: One phrase for all of them.
+    """
+
+    claim: Claim
+    parts: tuple[Part, ...]
+    outcome: str
+
+
+def evidence_of(sweeps: list[Sweep], benchmarks: Path | None = None) -> Evidence:
+    """Tells sweeps over seeds from those of the paper's own length.
+
+    A sweep is long where its baseline has the epochs of the protocol's early window.
+    """
+    short = long = None
+    for sweep in sweeps:
+        runs = [run for run in sweep.all_runs if run.epochs >= WINDOWS["early"][1]]
+        if runs:
+            long = sweep
+        else:
+            short = sweep
+    return Evidence(short, long, benchmarks)
+
+
+def judge_all(evidence: Evidence) -> list[Judged]:
+    """Judges every claim by the evidence that there is."""
+    judged = []
+    for claim in CLAIMS:
+        found = tuple(claim.test(evidence))
+        judged.append(Judged(claim, found, combine([part.outcome for part in found])))
+    return judged
+
+
+def combine(outcomes: list[str]) -> str:
+    """Returns one phrase for the parts of a claim.
+
+    Where some cannot be told, the others decide and it says `in part`; where parts
+    contradict each other it is mixed.
+    """
+    told = [outcome for outcome in outcomes if outcome != UNTOLD]
+    if not told:
+        return UNTOLD
+    order = (HOLDS, NOT_BY_THE_BLOCK, NOT_YET_BY_THE_BLOCK, FAILS)
+    kinds = sorted(set(told), key=order.index)
+    if len(kinds) > 1:
+        return f"mixed: {', '.join(f'{kinds_of(k)} {told.count(k)}' for k in kinds)}"
+    return kinds[0] if len(told) == len(outcomes) else f"{kinds[0]}, in part"
+
+
+def kinds_of(outcome: str) -> str:
+    """A short word for an outcome within a count."""
+    return {
+        NOT_BY_THE_BLOCK: "as tested only",
+        NOT_YET_BY_THE_BLOCK: "as tested, control open",
+    }.get(outcome, outcome)
+
+
+def _fewer_epochs(evidence: Evidence, curve: str = "val_accuracy") -> list[Part]:
+    return [
+        parts.epochs_to_level(sweep, name, control, curve)
+        for sweep in evidence.sweeps
+        for name, control in CONTROLS.items()
+        if parts.have(sweep, name, control, "baseline")
+    ]
+
+
+def _sooner_to_the_loss(evidence: Evidence) -> list[Part]:
+    return _fewer_epochs(evidence, "val_loss")
+
+
+def _less_time(evidence: Evidence) -> list[Part]:
+    return [
+        parts.seconds_to_level(sweep, name, control)
+        for sweep in evidence.sweeps
+        for name, control in CONTROLS.items()
+        if parts.have(sweep, name, control, "baseline")
+    ]
+
+
+def _unstable_baseline(evidence: Evidence) -> list[Part]:
+    if not parts.have(evidence.long, "baseline"):
+        return []
+    return [
+        part
+        for curve in ("val_accuracy", "accuracy")
+        for part in claim_evidence.fluctuation(evidence.long, curve)
+    ]
+
+
+def _steadier(evidence: Evidence) -> list[Part]:
+    return [
+        part
+        for sweep in evidence.sweeps
+        for name, control in CONTROLS.items()
+        if parts.have(sweep, name, control)
+        for part in parts.roughness(sweep, name, control, CURVES, WINDOWS)
+    ]
+
+
+def _adjoint_better(evidence: Evidence) -> list[Part]:
+    found = []
+    for sweep in evidence.sweeps:
+        for adjoint, rk in ADJOINTS.items():
+            if not parts.have(sweep, adjoint, rk):
+                continue
+            control = (CONTROLS[adjoint], CONTROLS[rk])
+            known = control if parts.have(sweep, *control) else None
+            found.append(parts.test_accuracy(sweep, adjoint, rk, HIGHER, known))
+            found.append(parts.sooner_than(sweep, adjoint, rk))
+            found += parts.roughness(sweep, adjoint, rk, VALIDATION, WINDOWS)
+    return found
+
+
+def _sgd_better(evidence: Evidence) -> list[Part]:
+    pair = ("node_adjoint", "node_adjoint_adam")
+    control = ("more_sgd", "more_adam_falling")
+    return [
+        parts.test_accuracy(
+            sweep, *pair, HIGHER, control if parts.have(sweep, *control) else None
+        )
+        for sweep in evidence.sweeps
+        if parts.have(sweep, *pair)
+    ]
+
+
+def _tolerance(evidence: Evidence) -> list[Part]:
+    return [part for sweep in evidence.sweeps for part in claim_evidence.tolerance(sweep)]
+
+
+def _parameters(evidence: Evidence) -> list[Part]:
+    return claim_evidence.parameters()
+
+
+def _adjoint_memory(evidence: Evidence) -> list[Part]:
+    if evidence.benchmarks is None:
+        return []
+    return claim_evidence.memory(evidence.benchmarks) + claim_evidence.gradient_errors(
+        evidence.benchmarks
+    )
+
+
+def _imagenet(evidence: Evidence) -> list[Part]:
+    return [
+        parts.sooner_than(sweep, "baseline", "baseline_random")
+        for sweep in evidence.sweeps
+        if parts.have(sweep, "baseline", "baseline_random")
+    ]
+
+
+def _same_accuracy(evidence: Evidence) -> list[Part]:
+    return [
+        parts.test_accuracy(sweep, name, "baseline", EQUIVALENT, None)
+        for sweep in evidence.sweeps
+        for name in CONTROLS
+        if parts.have(sweep, name, "baseline")
+    ]
+
+
+THREE_SEEDS = "three seeds of either model, at the length of the claim"
+# Number to the test, and what it would take where that cannot tell.
+_TESTS = {
+    1: (_fewer_epochs, THREE_SEEDS),
+    2: (_sooner_to_the_loss, THREE_SEEDS),
+    3: (_less_time, f"{THREE_SEEDS}, on a machine that does nothing else"),
+    4: (_unstable_baseline, "a baseline of 100 epochs or more"),
+    5: (_steadier, THREE_SEEDS),
+    6: (_adjoint_better, THREE_SEEDS),
+    7: (_sgd_better, "three seeds of node_adjoint and of node_adjoint_adam"),
+    8: (_tolerance, "`node-transfer sweep-tolerance` on a trained NODE-RK"),
+    9: (_parameters, ""),
+    10: (_adjoint_memory, "the records of `benchmarks/`"),
+    11: (
+        _imagenet,
+        "baselines from random weights (`--weights=none`) beside those from ImageNet's",
+    ),
+    12: (_same_accuracy, THREE_SEEDS),
+}
+CLAIMS = tuple(
+    Claim(number, *paper.CLAIMS[number], *_TESTS[number]) for number in paper.CLAIMS
+)

@@ -1,0 +1,168 @@
+"""The claims as a page of Markdown, and the two sentences that sum them up."""
+
+import math
+
+from node_transfer.analysis import claim_words as words
+from node_transfer.analysis import paper, protocol, provenance
+from node_transfer.analysis.claim_words import (
+    FAILS,
+    HOLDS,
+    NOT_BY_THE_BLOCK,
+    NOT_YET_BY_THE_BLOCK,
+)
+from node_transfer.analysis.claims import PROTOCOL_COMMIT, Evidence, Judged
+from node_transfer.analysis.inference import (
+    EQUIVALENT,
+    HIGHER,
+    LOWER,
+    MIN_SEEDS,
+    UNTOLD,
+)
+from node_transfer.analysis.lineup import MODELS
+
+ACCURACY_SAID = {
+    EQUIVALENT: "is equivalent to",
+    HIGHER: "is higher than",
+    LOWER: "is lower than",
+    UNTOLD: "cannot be told from",
+}
+EPOCHS_SAID = {
+    EQUIVALENT: "takes as many epochs as",
+    HIGHER: "takes more epochs than",
+    LOWER: "takes fewer epochs than",
+    UNTOLD: "takes epochs that cannot be told from those of",
+}
+
+
+def sentences(evidence: Evidence, judged: list[Judged]) -> tuple[str, str]:
+    """Returns what the declared comparisons say, and how the claims came out."""
+    return _first(evidence), _second(judged)
+
+
+def _first(evidence: Evidence) -> str:
+    if evidence.short is None:
+        return "The declared comparisons have no runs yet, so nothing is concluded."
+    made = protocol.primaries(evidence.short)
+    said = []
+    for primary in protocol.PRIMARIES:
+        result, _ = made[primary.name]
+        if len(result.seeds) < MIN_SEEDS:
+            continue
+        left, right = MODELS[primary.left].label, MODELS[primary.right].label
+        c = result.comparison
+        if primary.compare is protocol.test_accuracy:
+            verb = ACCURACY_SAID[result.outcome]
+            said.append(
+                f"the test accuracy of {left} {verb} that of {right} "
+                f"({primary.name}: {words.points(c)})"
+            )
+        else:
+            verb = EPOCHS_SAID[result.outcome]
+            numbers = (
+                f"{c.mean:+.1f} [{c.low:+.1f}, {c.high:+.1f}]"
+                if math.isfinite(c.mean)
+                else "by counting seeds"
+            )
+            said.append(
+                f"{left} {verb} {right} to the baseline's level of validation accuracy "
+                f"({primary.name}: {numbers})"
+            )
+    waiting = len(protocol.PRIMARIES) - len(said)
+    if not said:
+        return (
+            "None of the declared comparisons has its three seeds yet, so nothing is "
+            "concluded."
+        )
+    rest = f"; {waiting} of {len(protocol.PRIMARIES)} wait for runs" if waiting else ""
+    text = "; ".join(said)
+    if any(provenance.commit(run) == "-" for run in evidence.short.all_runs):
+        return (
+            "A first look, at runs that were seen before the rules were fixed: "
+            f"{text}{rest}."
+        )
+    return f"{text[0].upper()}{text[1:]}{rest}."
+
+
+def _second(judged: list[Judged]) -> str:
+    counts = {}
+    for one in judged:
+        kind = "mixed" if one.outcome.startswith("mixed") else one.outcome
+        counts.setdefault(kind.removesuffix(", in part"), []).append(one.claim.number)
+    order = {  # of one, of several
+        HOLDS: ("holds", "hold"),
+        NOT_BY_THE_BLOCK: (
+            "holds as tested but not against the control",
+            "hold as tested but not against the control",
+        ),
+        NOT_YET_BY_THE_BLOCK: (
+            "holds as tested, with the control open",
+            "hold as tested, with the control open",
+        ),
+        "mixed": ("is mixed", "are mixed"),
+        FAILS: ("fails", "fail"),
+        UNTOLD: ("cannot be told yet", "cannot be told yet"),
+    }
+    said = [
+        f"{len(counts[kind])} {phrases[len(counts[kind]) > 1]} "
+        f"({', '.join(map(str, counts[kind]))})"
+        for kind, phrases in order.items()
+        if kind in counts
+    ]
+    return f"Of the paper's {len(judged)} claims {', '.join(said)}."
+
+
+def markdown(evidence: Evidence, judged: list[Judged]) -> str:
+    """Returns the page `docs/claims.md`."""
+    first, second = sentences(evidence, judged)
+    lines = [
+        "# The paper, claim by claim",
+        "",
+        "Made by `node-transfer claims` from run directories and the records of "
+        "`benchmarks/`, by the rules of",
+        f"[protocol.md](protocol.md) as of commit {PROTOCOL_COMMIT}, which is older than "
+        "the runs that it judges. *Cold*: the model with",
+        "the block starts from the backbone's first weights; *warm*: from the trained "
+        "baseline.",
+        "",
+        first,
+        "",
+        second,
+        "",
+        "| # | claim | outcome |",
+        "| --- | --- | --- |",
+        *(f"| {j.claim.number} | {j.claim.title} | {j.outcome} |" for j in judged),
+        "",
+    ]
+    for one in judged:
+        lines += _section(one)
+    lines += ["## Where the paper contradicts itself", ""]
+    lines += [f"* {text}" for text in paper.CONTRADICTIONS]
+    return "\n".join(lines) + "\n"
+
+
+def _section(one: Judged) -> list[str]:
+    claim = one.claim
+    lines = [
+        f"## {claim.number}. {claim.title}: {one.outcome}",
+        "",
+        f"> {claim.quotation}",
+        "",
+    ]
+    if one.parts:
+        lines += [
+            "| models | reading | measure | as the paper tests it | against the control "
+            "| outcome | runs |",
+            "| --- | --- | --- | --- | --- | --- | --- |",
+        ]
+        for part in one.parts:
+            cells = (
+                part.models, part.reading, part.quantity, part.as_tested,
+                part.against_control, part.outcome, part.runs,
+            )  # fmt: skip
+            lines.append(
+                f"| {' | '.join(c.replace('|', chr(92) + '|') for c in cells)} |"
+            )
+        lines.append("")
+    if claim.takes and (not one.parts or any(p.outcome == UNTOLD for p in one.parts)):
+        lines += [f"What it would take: {claim.takes}.", ""]
+    return lines

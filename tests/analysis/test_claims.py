@@ -1,0 +1,225 @@
+"""The claims follow from the numbers: several worlds, several outcomes."""
+
+import csv
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from node_transfer.analysis import claim_evidence, claims, claims_page
+from node_transfer.analysis.claim_words import (
+    FAILS,
+    HOLDS,
+    NOT_BY_THE_BLOCK,
+    NOT_YET_BY_THE_BLOCK,
+    judge,
+)
+from node_transfer.analysis.inference import EQUIVALENT, HIGHER, LOWER, UNTOLD
+from node_transfer.analysis.runs import read_sweep
+from tests.analysis.made import (
+    CLAIM_FALSE,
+    CLAIM_TRUE,
+    CONTROL_AS_GOOD,
+    bumpy,
+    early,
+    write_run,
+    write_sweep,
+)
+from tests.conftest import PROJECT
+
+SHORT = PROJECT / "results" / "cifar10-short"
+BENCHMARKS = PROJECT / "benchmarks" / "results"
+
+
+def judged(folder, curves, seeds=(0, 1, 2)):
+    write_sweep(folder, curves, seeds)
+    evidence = claims.evidence_of([read_sweep(folder)])
+    return {one.claim.number: one for one in claims.judge_all(evidence)}
+
+
+@pytest.mark.parametrize(
+    ("tested", "control", "expected"),
+    [
+        (LOWER, LOWER, HOLDS),
+        (LOWER, None, HOLDS),
+        (LOWER, EQUIVALENT, NOT_BY_THE_BLOCK),
+        (LOWER, HIGHER, NOT_BY_THE_BLOCK),
+        (LOWER, UNTOLD, NOT_YET_BY_THE_BLOCK),
+        (EQUIVALENT, LOWER, FAILS),
+        (HIGHER, LOWER, FAILS),
+        (UNTOLD, LOWER, UNTOLD),
+    ],
+)
+def test_a_part_is_judged_by_the_rule_of_the_protocol(tested, control, expected):
+    assert judge(LOWER, tested, control) == expected
+
+
+def test_parts_make_one_phrase():
+    assert claims.combine([]) == claims.combine([UNTOLD, UNTOLD]) == UNTOLD
+    assert claims.combine([HOLDS, HOLDS]) == HOLDS
+    assert claims.combine([HOLDS, UNTOLD]) == "holds, in part"
+    assert claims.combine([HOLDS, FAILS, FAILS]) == "mixed: holds 1, fails 2"
+
+
+def test_where_the_claim_is_true_it_says_so(tmp_path):
+    outcomes = judged(tmp_path, CLAIM_TRUE)
+    assert outcomes[1].outcome == outcomes[5].outcome == HOLDS
+    part = outcomes[1].parts[0]
+    assert part.reading == "warm"
+    assert part.as_tested == "1, 1, 1 against the 12 that the baseline was given: lower"
+    assert part.against_control == "More of the same (Adam) 10, 10, 10: lower"
+
+
+def test_where_the_control_does_as_well_the_block_has_not_done_it(tmp_path):
+    outcomes = judged(tmp_path, CONTROL_AS_GOOD)
+    assert outcomes[1].outcome == NOT_BY_THE_BLOCK
+    assert outcomes[2].outcome == NOT_BY_THE_BLOCK
+
+
+def test_where_the_claim_is_false_it_says_so(tmp_path):
+    outcomes = judged(tmp_path, CLAIM_FALSE)
+    assert outcomes[1].outcome == FAILS
+    assert "never, never, never" in outcomes[1].parts[0].as_tested
+
+
+def test_two_seeds_decide_nothing(tmp_path):
+    outcomes = judged(tmp_path, CLAIM_TRUE, seeds=(0, 1))
+    assert {outcomes[n].outcome for n in (1, 2, 3, 5)} == {UNTOLD}
+    assert outcomes[1].parts[0].as_tested.endswith("in 2 runs")
+
+
+def test_a_cold_start_is_compared_with_the_baseline_itself(tmp_path):
+    curves = {
+        "baseline": lambda s: bumpy(0.8, 0.05, s),
+        "node_rk_cold": lambda s: early(0.8, 0.001, s),
+    }
+    part = judged(tmp_path, curves)[1].parts[0]
+    assert (part.reading, part.outcome) == ("cold", HOLDS)
+    assert part.against_control == "Baseline 10, 10, 10: lower"
+
+
+def test_a_time_within_a_fifth_decides_nothing(tmp_path):
+    for seed in (0, 1, 2):
+        write_run(tmp_path, "baseline", seed, [0.8] * 12, seconds=10)
+        write_run(tmp_path, "node_rk_cold", seed, [0.8] * 12, seconds=11 + 0.01 * seed)
+    evidence = claims.evidence_of([read_sweep(tmp_path)])
+    part = claims.judge_all(evidence)[2].parts[0]
+    # Sooner than the whole baseline, but no sooner than it was there itself.
+    assert part.outcome == NOT_BY_THE_BLOCK
+    assert part.against_control.endswith("equivalent")
+
+
+@pytest.mark.parametrize(("often", "expected"), [(4, HOLDS), (25, FAILS)])
+def test_a_baseline_is_unstable_where_one_epoch_in_ten_falls(often, expected, tmp_path):
+    curve = [0.8 - (0.02 if t % often == 0 else 0) for t in range(120)]
+    write_run(tmp_path, "baseline", 0, curve)
+    evidence = claims.evidence_of([read_sweep(tmp_path)])
+    assert evidence.short is None
+    fluctuation = claims.judge_all(evidence)[3]
+    assert [part.outcome for part in fluctuation.parts] == [expected] * 4
+    assert claim_evidence.share_of_falls(curve, (11, 50)) == (
+        sum(t % often == 0 for t in range(10, 50)) / 40
+    )
+
+
+def test_the_tolerance_is_judged_by_what_was_measured(tmp_path):
+    path = write_run(tmp_path, "node_rk_cold", 3, [0.8])
+    write_run(tmp_path, "baseline", 3, [0.8])
+    rows = [{"solver": "as trained", "rtol": 1e-5}] + [
+        {"solver": f"{t:.0e}", "rtol": t} for t in (1e-7, 1e-5, 1.0)
+    ]
+    rows.append({"solver": "without the block", "rtol": None})
+    accuracies = [0.8, 0.8001, 0.8, 0.7, 0.6]
+    for row, accuracy in zip(rows, accuracies, strict=True):
+        row |= {"accuracy": accuracy, "changed": 1, "nfe": 20.0, "images": 10_000}
+    (path / "solver_sweep").mkdir()
+    (path / "solver_sweep" / "solver_sweep.json").write_text(json.dumps(rows))
+    evidence = claims.evidence_of([read_sweep(tmp_path)])
+    (part,) = claims.judge_all(evidence)[7].parts
+    assert part.outcome == FAILS  # 1e-5 is not the best
+    assert "-10.00 to +0.01 points" in part.as_tested
+    assert "without the block: 60.00 %" in part.as_tested
+
+
+def test_the_block_has_the_parameters_that_are_counted():
+    from node_transfer import DenseDynamics, ODELayer, TransferClassifier, build_backbone
+
+    backbone = build_backbone("EfficientNetV2B0", weights="none", image_size=32)
+    without = TransferClassifier(backbone, 10)
+    block = ODELayer(DenseDynamics(128))
+    block.build((None, 1280))
+    fewer, more = claim_evidence.parameters()
+    count = sum(math.prod(v.shape) for v in block.trainable_variables)
+    assert fewer.as_tested.startswith(f"{count:,} against {1280 * 1280 + 1280:,} ")
+    assert without.count_params() == claim_evidence.WITHOUT_BLOCK
+    assert more.as_tested.startswith(f"{without.count_params() + count:,} against ")
+
+
+def test_the_committed_page_is_what_the_command_makes():
+    folders = [p for p in (SHORT, PROJECT / "results" / "cifar10-long") if p.is_dir()]
+    evidence = claims.evidence_of([read_sweep(f) for f in folders], BENCHMARKS)
+    page = claims_page.markdown(evidence, claims.judge_all(evidence))
+    assert page == (PROJECT / "docs" / "claims.md").read_text(encoding="utf-8")
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    for sentence in claims_page.sentences(evidence, claims.judge_all(evidence)):
+        assert sentence in " ".join(readme.split())
+
+
+def accuracies_by_hand(name):
+    """Seed to whether each test image was told right, from the files alone."""
+    found = {}
+    for path in sorted(SHORT.glob(f"seed-*/{name}/metrics.json")):
+        with np.load(path.with_name("predictions.npz")) as file:
+            right = file["predicted"] == file["label"]
+        assert right.mean() == pytest.approx(
+            json.loads(path.read_text())["test"]["accuracy"]
+        )
+        found[int(path.parts[-3].removeprefix("seed-"))] = right
+    return found
+
+
+def test_a_second_implementation_gives_the_numbers_of_the_page():
+    page = (PROJECT / "docs" / "claims.md").read_text(encoding="utf-8")
+    names = {"NODE-RK, cold": "node_rk_cold", "NODE-adjoint, cold": "node_adjoint_cold"}
+    seen = 0
+    for label, name in names.items():
+        left, right = accuracies_by_hand(name), accuracies_by_hand("baseline")
+        seeds = sorted(left.keys() & right.keys())
+        x = 100 * np.array([left[s].mean() - right[s].mean() for s in seeds])
+        row = re.search(
+            rf"\| {label} - Baseline \| cold \| test accuracy \| ([^|]*)", page
+        )
+        assert row[1].startswith(f"{x.mean():+.2f} points")
+        if len(seeds) > 1:
+            images = np.mean([100.0 * left[s] - 100.0 * right[s] for s in seeds], axis=0)
+            half = math.hypot(
+                stats.t.ppf(0.975, len(x) - 1) * stats.sem(x),
+                stats.norm.ppf(0.975) * stats.sem(images),
+            )
+            assert f"[{x.mean() - half:+.2f}, {x.mean() + half:+.2f}]" in row[1]
+        seen += len(seeds)
+    assert seen
+
+
+def test_a_second_implementation_counts_the_epochs_of_the_page():
+    page = (PROJECT / "docs" / "claims.md").read_text(encoding="utf-8")
+
+    def curves(name):
+        found = {}
+        for path in sorted(SHORT.glob(f"seed-*/{name}/metrics.json")):
+            with path.with_name("history.csv").open() as file:
+                rows = list(csv.DictReader(file))
+            seed = int(path.parts[-3].removeprefix("seed-"))
+            found[seed] = np.array([float(row["val_accuracy"]) for row in rows])
+        return found
+
+    ours, baselines = curves("node_rk_cold"), curves("baseline")
+    counted = []
+    for seed in sorted(ours.keys() & baselines.keys()):
+        target = np.median(baselines[seed][-max(3, len(baselines[seed]) // 4) :])
+        there = np.flatnonzero(ours[seed] >= target)
+        counted.append(str(there[0] + 1) if len(there) else "never")
+    assert f"| {', '.join(counted)} against the 10 that the baseline was given" in page
