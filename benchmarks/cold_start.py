@@ -1,6 +1,6 @@
 """How many evaluations does a solve take that knows nothing of the one before?
 
-    python -m benchmarks.cold_start --models=RUN/model.keras,...
+    python -m benchmarks.cold_start --models=NAME=RUN/model.keras,...
 
 On the paper's block with weights as they begin and as real runs left them (features of
 the first test images), in ours and in its peers, and on twenty random networks, in ours
@@ -24,7 +24,12 @@ import node_transfer
 from benchmarks import blocks_of_models, libraries, timing
 from benchmarks.block import make_block, relative_error, truth
 
-flags.DEFINE_list("models", [], "Models of runs with a block of DenseDynamics.")
+flags.DEFINE_list(
+    "models",
+    [],
+    "NAME=MODEL of runs with a block of DenseDynamics; MODEL:CHECKPOINT for an earlier "
+    "epoch.",
+)
 flags.DEFINE_integer("images", 128, "Test images whose features are solved.")
 FLAGS = flags.FLAGS
 TOLERANCES = (1e-3, 1e-5, 1e-7)
@@ -111,8 +116,8 @@ def random_rows(seed: int) -> list[dict]:
 
 def main(_):
     blocks = {f"as it begins, H = {h}": make_block(h, FLAGS.images) for h in (128, 1280)}
-    for path in FLAGS.models:
-        blocks[path] = blocks_of_models.block_of(path, FLAGS.images)
+    for name, _, path in (model.partition("=") for model in FLAGS.models):
+        blocks[name] = blocks_of_models.block_of(path, FLAGS.images)
     rows = [row for name, block in blocks.items() for row in block_rows(name, block)]
     print(tabulate(rows, headers="keys", floatfmt=".2g"))
     others = [row for seed in range(20) for row in random_rows(seed)]
