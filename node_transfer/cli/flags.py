@@ -90,6 +90,13 @@ def _define_model_flags(defaults: ExperimentConfig):
         "for cifar10), or the backbone's where they differ in size.",
         lower_bound=32,
     )
+    flags.DEFINE_enum(
+        "resize",
+        defaults.resize,
+        choices.RESIZES,
+        "How images of another size become that: stretch; crop, to the largest square in "
+        "the middle; or pad, to a square, with black. The saved model does the same.",
+    )
     flags.DEFINE_bool(
         "freeze_backbone",
         defaults.freeze_backbone,

@@ -6,7 +6,7 @@ from node_transfer.errors import UserError
 
 
 def size_taken(backbone: keras.Model) -> tuple[int, int] | None:
-    """Height and width that a network takes; `None`: it takes every size, or no images."""
+    """Height and width that a network takes; `None`: every size, or no images."""
     size = backbone.input_shape[1:3]
     if len(backbone.input_shape) != 4 or None in size:
         return None

@@ -22,6 +22,7 @@ WEIGHTS_WORDS = ("imagenet", "none", "auto")  # anything else is a path
 OPTIMIZERS = ("adam", "sgd")
 LR_SCHEDULES = ("constant", "odenet_mnist", "cosine")
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
+RESIZES = ("stretch", "crop", "pad")
 MIXED_PRECISION = ("none", "mixed_float16", "mixed_bfloat16")
 
 
@@ -54,6 +55,7 @@ class ExperimentConfig:
     backbone: str | None = declared(None, resolved=True, cold_start=DEFAULT_BACKBONE)
     weights: str | None = declared(None, resolved=True, cold_start=DEFAULT_WEIGHTS)
     image_size: int | None = declared(None, resolved=True)
+    resize: str = "stretch"
     epochs: int = 200
     batch_size: int = 128
     optimizer: str = "adam"
@@ -94,6 +96,7 @@ class ExperimentConfig:
             ("method", method_names(), True),
             ("gradient", methods.GRADIENTS, True),
             ("strategy", STRATEGIES, False),
+            ("resize", RESIZES, False),
             ("mixed_precision", MIXED_PRECISION, False),
         ):
             value = getattr(self, name)
