@@ -14,6 +14,7 @@ from node_transfer.runs.fields import (
     declared,
     meaning,
 )
+from node_transfer.runs.places import place_of, short_name
 
 DEFAULT_BACKBONE = "EfficientNetB0"
 DEFAULT_WEIGHTS = "auto"
@@ -141,7 +142,8 @@ class ExperimentConfig:
     @property
     def run_directory(self) -> str:
         """Where the run goes: `output_dir`, or a place of its own under results/runs."""
-        return self.output_dir or f"results/runs/{self.dataset}/{self.experiment}"
+        here = f"results/runs/{short_name(self.dataset)}/{self.experiment}"
+        return self.output_dir or here
 
     @property
     def dtype_policy(self) -> str:
@@ -228,6 +230,9 @@ class ExperimentConfig:
             wanted, other = getattr(self, field.name), getattr(earlier, field.name)
             if field.name == "init_from" and wanted and other:
                 wanted, other = os.path.realpath(wanted), os.path.realpath(other)
+            if field.name == "dataset":
+                wanted = place_of(wanted, self.data_dir)
+                other = place_of(other, earlier.data_dir)
             unresolved = meaning(field).resolved and wanted is None
             if meaning(field).matters and not unresolved and wanted != other:
                 return field.name
