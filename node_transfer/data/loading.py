@@ -135,6 +135,11 @@ def _cut(part: tf.data.Dataset | ListedImages, fraction: float, seed: int):
     size = _size(part)
     if isinstance(part, ListedImages):
         kept, cut_off = listed.cut(part, fraction, seed)
+        if len(cut_off) == 0:
+            raise UserError(
+                f"Of {size} images to train on none can be held out, since no class has "
+                "two of them: add images, or make folders train, validation and test."
+            )
         held_out = len(cut_off)
     else:
         held_out = math.floor(size * fraction)
