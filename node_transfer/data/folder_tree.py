@@ -132,7 +132,8 @@ def _notes(root, others, stray, empty) -> tuple[str, ...]:
     notes = []
     if others:
         kinds = ", ".join(
-            f"{count} {kind or 'without an extension'}" for kind, count in others.items()
+            f"{count} {kind or 'without an extension'}"
+            for kind, count in sorted(others.items())
         )
         notes.append(
             f"{sum(others.values())} files in {str(root)!r} are no images by their names "

@@ -136,7 +136,7 @@ def split_and_more(root):
     gallery(root, {"green": 2})
 
 
-def test_only(root):
+def only_test(root):
     gallery(root / "test", {"red": 2, "blue": 2})
 
 
@@ -158,7 +158,7 @@ def all_damaged(root):
         (lambda root: paint(root / "a.png"), r"\(1 images are in no folder of a class\)"),
         (lambda root: gallery(root, {"red": 3}), "has one class, 'red'"),
         (split_and_more, r"folders of splits \('train'\) and 'green' beside"),
-        (test_only, "has test and no training images"),
+        (only_test, "has test and no training images"),
         (unknown_class, "class 'green' of .* has images for test and none to train on"),
         (all_damaged, "None of the training images of the class 'blue'"),
         (

@@ -146,7 +146,7 @@ def test_names_and_resizing_are_in_the_file(tmp_path):
     assert (again.class_names, again.resize) == (model.class_names, "crop")
     photographs = noise(2, 70, 41, 3)
     assert np.array_equal(again(photographs), model(photographs))
-    features = keras.Model(again.inputs, again.get_layer("pooling").output)
+    features = keras.Model(again.input, again.get_layer("pooling").output)
     features.save(tmp_path / "features.keras")
     loaded = keras.saving.load_model(tmp_path / "features.keras")
     assert np.array_equal(loaded(photographs), features(photographs))
