@@ -124,7 +124,7 @@ def predict(
     Returns:
         Arrays of shape `(examples,)`: `predicted`, the class of the largest logit, and
         `label`, both in the smallest unsigned integer type that holds them;
-        `probability` of the predicted class, float16; and `file`, its path in the
+        `probability` of the predicted class, float16; and `path`, of its file below the
         folder, where the images are in files. And of shape `(classes,)` `class_names`.
 
     Raises:
@@ -137,7 +137,7 @@ def predict(
         labels.append(batch_labels.numpy())
     logits, labels = np.concatenate(logits), np.concatenate(labels)
     dtype = np.min_scalar_type(data.num_classes - 1)
-    files = {} if data.files is None else {"file": np.array(data.files[split])}
+    files = {} if data.files is None else {"path": np.array(data.files[split])}
     return {
         "predicted": np.argmax(logits, axis=-1).astype(dtype),
         "label": labels.astype(dtype),

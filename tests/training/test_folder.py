@@ -74,7 +74,7 @@ def test_a_run_knows_its_classes_and_what_it_left_out(run):
     assert (list(model.class_names), model.resize) == (CLASSES, "pad")
     predictions = run.read_predictions()
     assert predictions["class_names"].tolist() == CLASSES
-    for file, label in zip(predictions["file"], predictions["label"], strict=True):
+    for file, label in zip(predictions["path"], predictions["label"], strict=True):
         assert file.split("/")[0] == CLASSES[label]
     assert run.read_metrics()["test"]["accuracy"] > 0.9
 
