@@ -22,6 +22,7 @@ _HOMES = {
     "TransferClassifier": "node_transfer.models.transfer_classifier",
     "build_backbone": "node_transfer.models.pretrained",
     "load_model": "node_transfer.models.saving",
+    "load_data": "node_transfer.data.loading",
 }
 
 __all__ = list(_HOMES)

@@ -41,7 +41,7 @@ def test_a_source_from_outside_is_a_row_for_its_scheme(monkeypatch):
 def test_a_row_for_a_scheme_is_none_for_a_name(monkeypatch):
     monkeypatch.setitem(sources.SOURCES, "paint:", made.load)
     with pytest.raises(
-        UserError, match=r"'paint': pass digits, paint:\.\.\. or the name"
+        UserError, match=r"'paint': pass digits, folder:\.\.\., paint:\.\.\. or the name"
     ):
         load_data("paint")
 
