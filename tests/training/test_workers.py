@@ -106,16 +106,13 @@ def test_a_solve_that_fails_on_one_share_is_the_runs_divergence(tmp_path):
     words = command("node_rk", run.path, SHARED, "--epochs=3")
     fails = ["-c", NO_NUMBERS + START, *words[2:]]
     with cluster([words, fails]) as processes:
-        outputs = ends(processes, 120)
+        outputs = ends(processes, 300)
     for status, output in outputs:
         assert status == 2 and "Traceback" not in output, output
         assert "The ODE solve failed (forward): the state or its deriv" in output, output
     assert run.diverged == "at step 2 of epoch 2 an ODE could not be solved"
     assert [row["epoch"] for row in run.read_history()] == [1]
     assert "(1 whole epochs are kept in" in outputs[0][1]
-    with cluster([words] * 2) as processes:
-        (status, output), _ = ends(processes, 120)
-    assert status == 2 and "holds a run that diverged" in output, output
 
 
 def times_begun(run) -> int:
