@@ -5,11 +5,13 @@ import math
 from collections.abc import Callable, Iterator
 
 import keras
+import tensorflow as tf
 
 from node_transfer.errors import UserError
 from node_transfer.runs.directory import RunDirectory
 from node_transfer.training import provenance
 from node_transfer.training.evaluation import SolveFailedError, failures_told
+from node_transfer.training.workers import Workers
 
 # A mean cross-entropy of so many nats: logits millions apart, and nothing learned.
 BLOWN_UP = 1e6
@@ -67,14 +69,17 @@ def check_finite(name: str, loss: float, place: str) -> None:
 
 @contextlib.contextmanager
 def divergence_told(
-    run: RunDirectory, place: Callable[[], str] = lambda: BEFORE, writes: bool = True
+    run: RunDirectory, workers: Workers, place: Callable[[], str] = lambda: BEFORE
 ) -> Iterator[None]:
     """Records a divergence, or a failed solve, and turns it into a `UserError`.
 
+    A loss is of all workers, and each of them stops at it; a solve is of one of them,
+    which leaves word of it, for the others find that it is gone.
+
     Args:
-        run: The run that is trained within.
+        run: The run that is trained within; the chief writes to it.
+        workers: Those who train it.
         place: Says where the training is, when a solve fails.
-        writes: Whether this process is the one that writes the run's files.
     """
     try:
         with failures_told():
@@ -87,7 +92,13 @@ def divergence_told(
         )
     except SolveFailedError as error:
         what, told = f"{place()} an ODE could not be solved", str(error)
-    if not writes:
+        workers.leave_word([what, told])
+    except tf.errors.OpError:
+        word = workers.word_left()
+        if word is None:
+            raise
+        what, told = word
+    if not workers.chief:
         raise UserError(told)
     kept = run.checkpoints.epochs_done
     run.write_divergence({"what": what, "epochs_kept": kept, "date": provenance.now()})

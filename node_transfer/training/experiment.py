@@ -194,11 +194,11 @@ def _record(experiment: _Experiment, weights: WeightsSource) -> tuple[list[dict]
 
 def _evaluate_start(experiment: _Experiment) -> None:
     """Adds the numbers before the first epoch to the record."""
-    run, chief = experiment.run, experiment.workers.chief
-    with divergence_told(run, writes=chief):
+    run, workers = experiment.run, experiment.workers
+    with divergence_told(run, workers):
         results = experiment.loop.evaluate(*experiment.validation())
         check_finite("the validation loss", results["loss"], BEFORE)
-    if chief:
+    if workers.chief:
         run.add_to_config(
             start={f"val_{name}": results[name] for name in ("accuracy", "loss")}
         )
@@ -206,10 +206,10 @@ def _evaluate_start(experiment: _Experiment) -> None:
 
 def _fit(experiment: _Experiment, epochs_done: int, rows: list[dict], verbose: int):
     run, config, data = experiment.run, experiment.config, experiment.data
-    chief = experiment.workers.chief
+    workers = experiment.workers
     watch = StopAtDivergence()
     callbacks = [SeedEpoch(config.seed), watch]
-    if chief:  # alone, so these may not read what is summed over the workers
+    if workers.chief:  # alone, so these may not read what is summed over the workers
         identity = run.read_start()["initial_sha256"]
         callbacks += [
             RecordEpoch(run, identity, rows),
@@ -219,7 +219,8 @@ def _fit(experiment: _Experiment, epochs_done: int, rows: list[dict], verbose: i
         data, config.batch_size, config.seed, epochs_done, config.epochs,
         config.augment, experiment.share,
     )  # fmt: skip
-    with divergence_told(run, lambda: watch.place, chief), board_failures_told(run):
+    told = divergence_told(run, workers, lambda: watch.place)
+    with told, board_failures_told(run):
         experiment.loop.fit(
             batches,
             experiment.steps("train"),
@@ -242,7 +243,7 @@ def _save(experiment: _Experiment) -> None:
 
 def _finish(experiment: _Experiment, rows: list[dict]) -> None:
     run = experiment.run
-    with divergence_told(run, lambda: AFTER):
+    with divergence_told(run, experiment.workers, lambda: AFTER):
         metrics = _final_metrics(run, experiment.data, rows)
     run.write_metrics(metrics)
     run.checkpoints.remove()

@@ -17,7 +17,8 @@ class Loop:
     step computes is what one device computes on the whole batch: the loss of each replica
     is divided by the number of examples in all of them, the gradients are summed, then
     clipped and applied. Metrics are of all replicas, at each step. (Batch normalization
-    alone sees the examples of one replica.)
+    alone sees the examples of one replica; its moving averages become the mean over the
+    replicas at the end of each epoch.)
 
     Args:
         model: Built and compiled within the strategy's scope, its optimizer built.
@@ -31,6 +32,9 @@ class Loop:
         self._loss = next(m for m in model.metrics if m.name == LOSS)
         self._train = self._compiled(self._train_step)
         self._test = self._compiled(self._test_step)
+        self._average = tf.function(
+            lambda: strategy.run(self._average_step), autograph=False
+        )
         if self._replicas > 1:
             _leave_sums_to_us(model.optimizer)
 
@@ -74,6 +78,8 @@ class Loop:
                 callbacks.on_train_batch_begin(step)
                 logs = self._train(iterator)
                 callbacks.on_train_batch_end(step, logs)
+            if self._replicas > 1:
+                self._average()
             results = self.evaluate(validation, validation_steps, callbacks)
             logs = {**logs, **{f"val_{name}": v for name, v in results.items()}}
             callbacks.on_epoch_end(epoch, logs)
@@ -129,8 +135,8 @@ class Loop:
 
         @tf.function(autograph=False, reduce_retracing=True)
         def run(iterator):
-            self._strategy.run(step, args=next(iterator))
-            return self._model.get_metrics_result()  # outside: summed over the replicas
+            logs = self._strategy.run(step, args=next(iterator))
+            return self._strategy.experimental_local_results(logs)[0]  # as all of them
 
         return run
 
@@ -149,11 +155,40 @@ class Loop:
         if self._replicas > 1:
             gradients = _summed(gradients)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return self._results()
 
     def _test_step(self, images, labels):
         logits = self._model(images, training=False)[: tf.shape(labels)[0]]
         loss = self._model.compute_loss(x=images, y=labels, y_pred=logits, training=False)
         self._record(images, labels, logits, loss)
+        return self._results()
+
+    def _average_step(self):
+        """Gives each replica the mean of the moving averages that they have.
+
+        No training step reads them, and they are linear in what the steps put in, so the
+        mean at an epoch's end is that of a training that takes it at each step, which
+        costs more than the gradients. In float64: what is equal stays as it is.
+        """
+        kept = [
+            variable
+            for variable in self._model.non_trainable_weights
+            if variable.synchronization != "on_read"  # meant to be each replica's own
+            and tf.as_dtype(variable.dtype).is_floating
+        ]
+        means = _reduced("MEAN", [tf.cast(v.value, tf.float64) for v in kept])
+        for variable, mean in zip(kept, means, strict=True):
+            variable.assign(mean)
+
+    def _results(self):
+        """Returns the metrics, of all replicas."""
+        if self._replicas == 1:
+            return self._model.get_metrics_result()
+        counts = self._model.metrics_variables
+        # A variable's own value would name no device of the replica to TensorFlow.
+        sums = _reduced("SUM", [tf.identity(count.value) for count in counts])
+        with keras.StatelessScope(state_mapping=zip(counts, sums, strict=True)):
+            return self._model.get_metrics_result()
 
     def _record(self, images, labels, logits, loss):
         """Adds a step to the metrics; Keras divides a loss by the number of replicas."""
@@ -166,8 +201,15 @@ class Loop:
 def _summed(gradients):
     """Sums over the replicas; what has no gradient has none in any of them."""
     there = [gradient for gradient in gradients if gradient is not None]
-    summed = iter(tf.distribute.get_replica_context().all_reduce("SUM", there))
+    summed = iter(_reduced("SUM", there))
     return [None if gradient is None else next(summed) for gradient in gradients]
+
+
+def _reduced(how, tensors):
+    """Reduces tensors over the replicas, by one operation: each has its price."""
+    if not tensors:
+        return []
+    return tf.distribute.get_replica_context().all_reduce(how, tensors)
 
 
 def _leave_sums_to_us(optimizer: keras.optimizers.Optimizer) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import context  # its coordination service, not public
 
 from node_transfer.errors import UserError
 from node_transfer.runs.config import ExperimentConfig
@@ -22,6 +23,7 @@ GONE = (
     tf.errors.CancelledError,
     tf.errors.DeadlineExceededError,
 )
+WORD, WORD_MS = "node_transfer/word", 1000  # a key of the coordination service
 
 
 class Workers:
@@ -107,6 +109,21 @@ class Workers:
         if self.count == 1:
             return values
         return self.strategy.reduce("SUM", tf.constant(values), axis=None).numpy()
+
+    def leave_word(self, word: list[str]) -> None:
+        """Leaves word for the others of why this one ends; theirs comes first."""
+        if self.count > 1:
+            with contextlib.suppress(tf.errors.OpError):
+                context.context().set_config_key_value(WORD, json.dumps(word))
+
+    def word_left(self) -> list[str] | None:
+        """Returns what another one left as it ended; `None`: nothing is known of it."""
+        if self.count == 1:
+            return None
+        try:
+            return json.loads(context.context().get_config_key_value(WORD, WORD_MS))
+        except tf.errors.OpError:
+            return None
 
     @contextlib.contextmanager
     def losses_told(self) -> Iterator[None]:

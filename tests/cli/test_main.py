@@ -100,6 +100,14 @@ def test_what_is_no_command_is_one_sentence(arguments, sentence):
     assert line.startswith("Error: ") and sentence in line
 
 
+def test_a_sweep_is_of_one_machine(tmp_path):
+    folder = f"--output_dir={tmp_path / 'sweep'}"
+    done = node_transfer("reproduce", "--strategy=multi_worker", folder)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "a sweep makes its runs on one machine: pass another strategy=" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_module_is_called_as_the_command_is():
     done = subprocess.run(
         [sys.executable, "-m", "node_transfer", "train", "--help"],

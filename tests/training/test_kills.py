@@ -36,8 +36,7 @@ def test_a_killed_run_ends_with_the_same_numbers(experiment, tmp_path):
     assert start(experiment, whole).wait() == 0
     rng = random.Random(experiment)
     signals = rng.sample(SIGNALS, len(SIGNALS))
-    sent = 0
-    for number in signals:
+    while signals:  # some come too late, after a run's end
         before = killed.checkpoints.epochs_done
         process = start(experiment, killed)
         late = rng.random() < 0.3  # some reach an epoch's end
@@ -48,10 +47,11 @@ def test_a_killed_run_ends_with_the_same_numbers(experiment, tmp_path):
             time.sleep(0.01)
         time.sleep(rng.random() * 3)
         if process.poll() is None:
-            process.send_signal(number)
-            sent += 1
+            process.send_signal(signals[-1])
         error = process.communicate()[1]
-        assert "Traceback" not in error
+        assert "Traceback" not in error and process.returncode in (0, -signals[-1])
+        if process.returncode:
+            signals.pop()
         assert killed.checkpoints.epochs_done >= before or killed.finished
         if killed.finished:  # and another one is begun
             same_numbers(whole, killed)
@@ -60,4 +60,3 @@ def test_a_killed_run_ends_with_the_same_numbers(experiment, tmp_path):
     error = process.communicate()[1]
     assert killed.finished, error
     same_numbers(whole, killed)
-    print(f"{experiment}: {sent} signals")

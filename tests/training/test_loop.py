@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from node_transfer.data.pipelines import Share, evaluation_batches, training_batches
 from node_transfer.training.loop import Loop
 from node_transfer.training.workers import Workers
 from tests.cluster import cluster, ends
@@ -31,6 +32,32 @@ def check_same(results, expected):
             np.testing.assert_allclose(left, right, 1e-5 * coarse, 1e-6 * coarse)
 
 
+def check_averages(results, replicas):
+    """Against numpy: the mean over the replicas, each of its own share of each batch."""
+    kept = []
+    for replica in range(replicas):
+        share = Share(range(replica, replica + 1), replicas)
+        batches = training_batches(member.data(), member.BATCH, 0, 0, 1, share=share)
+        mean, variance = np.zeros(3), np.ones(3)
+        for images, *_ in batches.as_numpy_iterator():
+            pixels = images.astype(np.float64).reshape(-1, 3) / 255
+            mean += (1 - member.MOMENTUM) * (pixels.mean(0) - mean)
+            variance += (1 - member.MOMENTUM) * (pixels.var(0) - variance)
+        kept.append([mean, variance])
+    expected = np.mean(kept, axis=0)
+    assert not np.allclose(kept[0], expected, rtol=1e-3)  # or else it shows nothing
+    np.testing.assert_allclose(
+        [results["mean"], results["variance"]], expected, rtol=1e-5
+    )
+    keras.utils.set_random_seed(0)
+    model = member.build_normalization()
+    for variable, value in zip(model.non_trainable_weights, expected, strict=True):
+        variable.assign(value)
+    batches = evaluation_batches(member.data(), "validation", 32)
+    loss, _ = model.evaluate(batches, verbose=0)
+    assert results["val_loss"] == pytest.approx(loss, rel=1e-5)
+
+
 @pytest.fixture(scope="module")
 def one_device():
     """What one device makes of the training that `member` describes."""
@@ -40,11 +67,8 @@ def one_device():
 
 def test_one_device_computes_what_keras_fit_does(one_device):
     """With its history; a regularizer, a clipped gradient and a last batch of 19."""
-    from node_transfer.data.loading import load_data
-    from node_transfer.data.pipelines import evaluation_batches, training_batches
-
     keras.utils.set_random_seed(0)
-    data = load_data("digits", train_examples=member.EXAMPLES)
+    data = member.data()
     model = member.build("backprop")
     size = data.sizes["validation"]
     batch = next(b for b in range(member.BATCH, size) if size % b == 1)
@@ -80,11 +104,33 @@ def mirrored():
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     workers = Workers(strategy)
     assert (workers.replicas, workers.count, workers.chief) == (2, 1, True)
-    return {case: member.train(workers, case) for case in member.CASES}
+    results = {case: member.train(workers, case) for case in member.CASES}
+    return results | {"normalization": member.normalize(workers)}
 
 
 def test_two_devices_compute_what_one_does(one_device):
-    check_same(in_own_process(mirrored), one_device)
+    results = in_own_process(mirrored)
+    check_averages(results.pop("normalization"), replicas=2)
+    check_same(results, one_device)
+
+
+def operations_between_devices():
+    """Returns the collective operations in a training step of two devices."""
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        model = member.build_normalization()
+    loop, share = Loop(model, strategy), Share(range(2), 2)
+    batches = training_batches(member.data(), member.BATCH, 0, 0, 1, share=share)
+    step = loop._train.get_concrete_function(loop._iterator(batches))
+    graph = step.graph.as_graph_def()
+    nodes = [graph.node, *(function.node_def for function in graph.library.function)]
+    operations = [node.op for part in nodes for node in part]
+    return [name for name in operations if name.startswith("Collective")]
+
+
+def test_devices_talk_twice_a_step_however_many_variables_there_are():
+    """On each: all gradients, all metrics."""
+    assert in_own_process(operations_between_devices) == ["CollectiveReduceV2"] * 4
 
 
 @pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.slow)])
@@ -94,7 +140,9 @@ def test_several_processes_compute_what_one_does(count, one_device, tmp_path):
         for status, output in ends(processes, 240):
             assert status == 0, output
     for index in range(count):
-        check_same(json.loads((tmp_path / f"{index}.json").read_text()), one_device)
+        results = json.loads((tmp_path / f"{index}.json").read_text())
+        check_averages(results.pop("normalization"), replicas=count)
+        check_same(results, one_device)
 
 
 def test_a_callback_may_stop_the_training():

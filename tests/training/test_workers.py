@@ -88,6 +88,33 @@ def test_workers_with_other_commands_are_refused(tmp_path):
     assert any("was given another experiment" in output for _, output in outputs)
 
 
+# One worker's images become no numbers at the second step of the second epoch.
+NO_NUMBERS = (
+    "from node_transfer.training import experiment\n"
+    "import tensorflow as tf\n"
+    "batches = experiment.training_batches\n"
+    "def broken(i, part):\n"
+    "    images, *rest = part\n"
+    "    return (images / tf.cast(i != 4, images.dtype), *rest)\n"
+    "experiment.training_batches = lambda *of: batches(*of).enumerate().map(broken)\n"
+)
+
+
+@pytest.mark.slow
+def test_a_solve_that_fails_on_one_share_is_the_runs_divergence(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    words = command("node_rk", run.path, SHARED, "--epochs=3")
+    fails = ["-c", NO_NUMBERS + START, *words[2:]]
+    with cluster([words, fails]) as processes:
+        outputs = ends(processes, 300)
+    for status, output in outputs:
+        assert status == 2 and "Traceback" not in output, output
+        assert "The ODE solve failed (forward): the state or its deriv" in output, output
+    assert run.diverged == "at step 2 of epoch 2 an ODE could not be solved"
+    assert [row["epoch"] for row in run.read_history()] == [1]
+    assert "(1 whole epochs are kept in" in outputs[0][1]
+
+
 def times_begun(run) -> int:
     """How often its workers have met, which the record says."""
     if not run.begun:
