@@ -8,6 +8,8 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parent.parent
 FORMULA = re.compile(r"^```math\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+TITLE = re.compile(r"^# (.*)$", re.MULTILINE)
+NAMED = re.compile(r"\[([\w-]+\.md)\](?=\(\1[)#])")
 OUTSIDE = re.compile(r"(?<=\]\()\.\./([\w/.-]+)(?=\))")
 
 
@@ -34,7 +36,15 @@ def on_page_markdown(markdown, page, **_):
     """Writes formulas as MathML, which browsers show without a script."""
     if page.file.src_uri.count("/") == 0:
         markdown = OUTSIDE.sub(lambda match: _within(match[1]), markdown)
+    markdown = NAMED.sub(lambda match: f"[{_title(match[1])}]", markdown)
     return FORMULA.sub(lambda match: convert(match[1].strip(), display="block"), markdown)
+
+
+def _title(name: str) -> str:
+    """What a page is called, for a link that has its file's name as its words."""
+    path = Path(__file__).with_name(name)
+    found = TITLE.search(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return found[1] if found else name
 
 
 def _within(path: str) -> str:
