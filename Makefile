@@ -1,5 +1,6 @@
 # make quickstart   install, train the three experiments on digits, print Table I
 # make test         run the tests (make test-slow: those that take minutes)
+# make docs         build the documentation into site/
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +8,7 @@ BIN := $(VENV)/bin
 QUICK := results/runs/quickstart
 STAMP := $(VENV)/installed
 
-.PHONY: quickstart test test-slow lint lock clean
+.PHONY: quickstart test test-slow lint docs lock clean
 
 $(STAMP): requirements.lock setup.py pyproject.toml
 	$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v < (3, 14) else \
@@ -34,10 +35,15 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
+# A warning, such as a broken link, is an error. Needs no network.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	test -s site/reference/odeint.html
+
 # Pins every dependency, for all Pythons and platforms. Needs uv.
 lock:
-	uv pip compile --universal --python-version 3.10 --extra all --extra test setup.py --no-header \
+	uv pip compile --universal --python-version 3.10 --extra all --extra test --extra docs setup.py --no-header \
 	  --no-annotate --quiet --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) $(QUICK) *.egg-info
+	rm -rf $(VENV) $(QUICK) site *.egg-info

@@ -1,6 +1,12 @@
 """Packaging of node-transfer."""
 
+import re
+from pathlib import Path
+
 from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+PACKAGE = (HERE / "node_transfer" / "__init__.py").read_text(encoding="utf-8")
 
 # Without an extra: ODELayer, odeint and the dynamics, in a Keras model of one's own.
 LAYER = [
@@ -35,10 +41,28 @@ REPORT = [
 
 setup(
     name="node-transfer",
-    version="0.1.0",
+    version=re.search(r'^__version__ = "(.+)"$', PACKAGE, re.MULTILINE)[1],
     description="Neural ODE blocks for Keras; Transfer Learning using Neural ODEs",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="the node-transfer authors",
+    license_expression="MIT",
+    license_files=["LICENSE"],
+    keywords="neural ode, keras, tensorflow, transfer learning, adjoint",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3 :: Only",
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14)),
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
     packages=find_packages(include=["node_transfer", "node_transfer.*"]),
-    package_data={"node_transfer.analysis": ["report.html.j2"]},
+    package_data={
+        "node_transfer": ["py.typed"],
+        "node_transfer.analysis": ["*.html.j2"],
+    },
     python_requires=">=3.10,<3.14",
     entry_points={"console_scripts": ["node-transfer=node_transfer.cli.main:main"]},
     install_requires=LAYER,
@@ -57,6 +81,13 @@ setup(
             "pytest-xdist>=3.6",  # runs them on all cores
             "hypothesis>=6.100",  # property tests
             "ruff",  # format and lint
+            "build",  # wheel and sdist
+            "mypy",  # whether the types reach users
+        ],
+        "docs": [
+            "mkdocs-material~=9.7",  # the site
+            "mkdocstrings[python]>=1.0,<2",  # its reference, from docstrings
+            "latex2mathml~=3.78",  # its formulas, without a script
         ],
     },
 )

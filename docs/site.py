@@ -1,4 +1,4 @@
-"""What the site adds to the pages of docs/: formulas as MathML, files from outside docs/."""
+"""What the site adds to docs/: formulas as MathML, and files from outside of it."""
 
 import re
 from pathlib import Path

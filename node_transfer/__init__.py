@@ -6,8 +6,26 @@ loaded by Keras from here on.
 """
 
 import importlib
+from typing import TYPE_CHECKING
 
 from node_transfer import keras_backend, keras_lookup
+
+if TYPE_CHECKING:  # for editors and type checkers: the same names, as _HOMES says
+    from node_transfer.data.loading import load_data as load_data
+    from node_transfer.layers.conv_dynamics import ConvDynamics as ConvDynamics
+    from node_transfer.layers.dense_dynamics import DenseDynamics as DenseDynamics
+    from node_transfer.layers.ode_layer import ODELayer as ODELayer
+    from node_transfer.layers.residual_layer import ResidualLayer as ResidualLayer
+    from node_transfer.models.pretrained import build_backbone as build_backbone
+    from node_transfer.models.saving import load_model as load_model
+    from node_transfer.models.transfer_classifier import (
+        TransferClassifier as TransferClassifier,
+    )
+    from node_transfer.ode.butcher_tableau import ButcherTableau as ButcherTableau
+    from node_transfer.ode.dormand_prince import DormandPrince as DormandPrince
+    from node_transfer.ode.failure import ODESolveError as ODESolveError
+    from node_transfer.ode.odeint import odeint as odeint
+    from node_transfer.ode.solver import SolverOptions as SolverOptions
 
 _HOMES = {
     "odeint": "node_transfer.ode.odeint",

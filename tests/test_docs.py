@@ -1,5 +1,6 @@
 """The Python examples of README and docs run as they are written."""
 
+import ast
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import sys
 
 import pytest
 
+from benchmarks import tables
 from node_transfer.training.strategy import workers_of
 from tests.conftest import PROJECT
 from tests.data.pictures import gallery
@@ -26,6 +28,8 @@ class WideLayer(keras.layers.Layer):
 MyNet = keras.applications.EfficientNetB0
 from_zip = digits.load
 """
+DOCS = PROJECT / "docs"
+SPEED = PROJECT / "benchmarks" / "results" / "solver_speed.json"
 EXAMPLE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
@@ -51,10 +55,51 @@ def test_examples_of_extending_run(tmp_path):
     assert "train node_rk" in done.stdout
 
 
-def test_example_of_odeint_in_readme_runs(tmp_path):
-    (code,) = [code for code in examples("README.md") if "states = odeint(" in code]
-    done = run(f"{code}\nassert abs(states[-1, 0] - 0.36788) < 1e-5", tmp_path)
+@pytest.mark.parametrize("name", ["README.md", "docs/tutorial.md"])
+def test_the_block_in_a_keras_model_learns(name, tmp_path):
+    code = [code for code in examples(name) if "served/mine" not in code]
+    done = run("\n".join(code) + "\nprint(model.history.history)", tmp_path)
     assert done.returncode == 0, done.stderr
+    history = ast.literal_eval(done.stdout.splitlines()[-1])
+    assert history["accuracy"][-1] > 0.85
+    assert history["nfe_forward"][-1] >= 6 and history["nfe_backward"][-1] >= 6
+    if name == "docs/tutorial.md":
+        assert "[[-1." in done.stdout  # half a turn
+        folders = {path.name for path in (tmp_path / "my_images").iterdir()}
+        assert folders == {"zero", "one", "two"}
+
+
+def test_short_examples_run(tmp_path):
+    pages = ("index", "gradients", "steps", "coming-from")
+    code = [code for page in pages for code in examples(f"docs/{page}.md")]
+    assert len(code) == 4
+    done = run("\n".join(code), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"\d+ evaluations, \d+ steps, \d+ rejected", done.stdout.strip())
+
+
+def test_tables_of_speed_are_those_of_the_records():
+    for name in ("README.md", "docs/speed.md"):
+        page = (PROJECT / name).read_text(encoding="utf-8")
+        assert tables.filled(page) == page, f"python -m benchmarks.tables {name}"
+        marks = set(re.findall(r"<!-- /([\w-]+) -->", page)) - {"claims"}
+        assert marks == ({"speed"} if name == "README.md" else set(tables.TABLES))
+    numbers = tables.table("speed").splitlines()
+    row = next(
+        r
+        for r in json.loads(SPEED.read_text())["rows"]
+        if r["library"] == "tfp"
+        and (r["hidden"], r["batch"], r["tolerance"]) == (1280, 128, 1e-5)
+    )
+    (line,) = [n for n in numbers if "backprop" in n and " tfp " in n]
+    assert [cell.strip() for cell in line.split("|")][8] == f"{row['median_ms']:.0f}"
+
+
+def test_the_nav_has_every_page():
+    nav = (PROJECT / "mkdocs.yml").read_text().split("nav:")[1].split("markdown_")[0]
+    named = re.findall(r"[\w/-]+\.md", nav)
+    pages = (path.relative_to(PROJECT / "docs") for path in DOCS.rglob("*.md"))
+    assert sorted(named) == sorted(path.as_posix() for path in pages)
 
 
 def test_examples_of_solving_run(tmp_path):
@@ -80,7 +125,15 @@ def test_example_of_your_images_runs(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["docs/design.md", "docs/extending.md", "docs/solving.md", "README.md"]
+    "name",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        *(
+            f"docs/{p}.md"
+            for p in ("design", "extending", "solving", "gradients", "steps")
+        ),
+    ],
 )
 def test_files_that_are_named_exist(name):
     text = (PROJECT / name).read_text()
