@@ -15,6 +15,7 @@ TRAIN = [
     "tensorflow-datasets~=4.9.10",  # CIFAR-10 and every other image set
     "importlib_resources",  # tensorflow-datasets imports it and does not say so
     "requests",  # asks whether a data set's server answers, as TFDS itself fetches
+    "pillow>=11",  # reads images of a folder: WebP, CMYK, 16 bits, EXIF's orientation
     "scikit-learn>=1.5",  # the digits data set, stratified subsets
     "scipy>=1.15",  # probabilities from logits
     "tensorboard",  # the logs of keras.callbacks.TensorBoard

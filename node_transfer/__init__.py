@@ -22,6 +22,7 @@ _HOMES = {
     "TransferClassifier": "node_transfer.models.transfer_classifier",
     "build_backbone": "node_transfer.models.pretrained",
     "load_model": "node_transfer.models.saving",
+    "load_data": "node_transfer.data.loading",
 }
 # These need the extra train, which `from node_transfer import *` does not ask for.
 _HOMES_OF_TRAINED = {

@@ -1,4 +1,6 @@
-"""The error that is meant for the person at the keyboard."""
+"""The errors and warnings that are meant for the person at the keyboard."""
+
+import sys
 
 
 class UserError(ValueError):
@@ -9,6 +11,11 @@ class UserError(ValueError):
     `image_size=32` with the value to pass. The command line prints it alone, without a
     traceback and with the dashes of its flags, and exits with code 2.
     """
+
+
+def warn(sentence: str) -> None:
+    """Prints a warning: a sentence, without its full stop."""
+    print(f"WARNING: {sentence}", file=sys.stderr, flush=True)
 
 
 def first_line(error: Exception) -> str:

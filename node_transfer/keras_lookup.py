@@ -18,6 +18,7 @@ SERIALIZABLE = (
     "node_transfer.layers.function_dynamics:FunctionDynamics",
     "node_transfer.layers.ode_layer:ODELayer",
     "node_transfer.layers.residual_layer:ResidualLayer",
+    "node_transfer.layers.resizing_layer:ResizingLayer",
     "node_transfer.models.transfer_classifier:TransferClassifier",
 )
 

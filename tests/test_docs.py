@@ -10,6 +10,7 @@ import pytest
 
 from node_transfer.training.strategy import workers_of
 from tests.conftest import PROJECT
+from tests.data.pictures import gallery
 
 # What the examples of docs/extending.md import, as a user's own package would have it.
 MY_PACKAGE = """
@@ -66,6 +67,16 @@ def test_examples_of_solving_run(tmp_path):
     assert many.startswith("(1000, 1, 2) ") and int(many.split()[-1]) < 1000
     assert jump.endswith(" 0")  # rejected steps
     assert failed.startswith("[1. ") and failed.endswith("nan] 2")
+
+
+def test_example_of_your_images_runs(tmp_path):
+    (code,) = examples("docs/your-images.md")
+    gallery(tmp_path / "my_images", {"blue": 12, "red": 12})
+    code = code.replace('"imagenet"', '"none"')
+    done = run(f"{code}\nprint(model.class_names, data.sizes)", tmp_path)
+    assert done.returncode == 0, done.stderr
+    sizes = "{'train': 20, 'validation': 2, 'test': 2}"
+    assert done.stdout.splitlines()[-1] == f"('blue', 'red') {sizes}"
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,10 @@ def define_data_flags(dataset: str | None):
     flags.DEFINE_string(
         "dataset",
         dataset,
-        "The images: digits (8x8 handwritten digits that come with scikit-learn) or the "
-        "name of an image classification set of TensorFlow Datasets, such as cifar10.",
+        "The images: digits (8x8 handwritten digits that come with scikit-learn), the "
+        "name of an image classification set of TensorFlow Datasets, such as cifar10, or "
+        "folder:PATH, a folder of your own with one folder a class "
+        "(docs/your-images.md).",
     )
     define_data_dir_flag()
 
@@ -89,6 +91,13 @@ def _define_model_flags(defaults: ExperimentConfig):
         "Height and width in pixels that images are scaled to. Default: their own (32 "
         "for cifar10), or the backbone's where they differ in size.",
         lower_bound=32,
+    )
+    flags.DEFINE_enum(
+        "resize",
+        defaults.resize,
+        choices.RESIZES,
+        "How images of another size become that: stretch; crop, to the largest square in "
+        "the middle; or pad, to a square, with black. The saved model does the same.",
     )
     flags.DEFINE_bool(
         "freeze_backbone",
@@ -165,8 +174,9 @@ def _define_training_flags(defaults: ExperimentConfig):
     flags.DEFINE_float(
         "validation_fraction",
         defaults.validation_fraction,
-        "The last part of the training images to hold out for validation, where the set "
-        "has no validation images of its own.",
+        "The last part of the training images, or of a folder that of each class, drawn "
+        "by seed, to hold out for validation, where the set has no validation images of "
+        "its own.",
     )
     flags.DEFINE_bool(
         "augment", defaults.augment, "Flip and shift the training images at random."

@@ -36,6 +36,10 @@ def print_run(run: RunDirectory) -> None:
     ]
     print()
     print(tabulate(rows, headers=("split", "accuracy", "loss"), stralign="right"))
+    if metrics.get("classes"):
+        from node_transfer.training.per_class import table
+
+        print(f"\nTest images by class:\n{table(metrics['classes'])}")
     print(
         f"\n{metrics['epochs']} epochs, {metrics['seconds']['training']:.0f} s of "
         f"training. The run is in {run.path}; to evaluate its model again:\n"

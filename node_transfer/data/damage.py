@@ -1,6 +1,7 @@
 """What images and labels must be, and a sentence for files that are damaged."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 
 import tensorflow as tf
@@ -8,6 +9,8 @@ import tensorflow as tf
 from node_transfer.errors import UserError, first_line
 
 _LABEL = "A label of the dataset"  # how the message of `with_checked_label` begins
+# That of an `UnreadableImageError`, as TensorFlow quotes it.
+_IMAGE = re.compile(r"The image .* cannot be read \(.*\): mend it, or leave it out\.")
 
 
 def with_checked_label(image: tf.Tensor, label: tf.Tensor, num_classes: int):
@@ -37,6 +40,9 @@ def damage_told(dataset: str) -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
+        image = _IMAGE.search(str(error))
+        if image:
+            raise UserError(image[0]) from error
         told = _told(str(error), error)
         if told is None:
             raise

@@ -1,11 +1,15 @@
 """What every source of images becomes."""
 
 import dataclasses
+from collections.abc import Callable
 
 import tensorflow as tf
 
+from node_transfer.resizing import resized
+
 SPLITS = ("train", "validation", "test")
 MEMORY_LIMIT_BYTES = 2 * 2**30  # of decoded images, a split
+SHUFFLE_BUFFER_BYTES = 2**30  # for splits that are too large to be held in memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +24,10 @@ class ImageData:
         source: What the data are and where they came from, for the run's record.
         splits: For each split a `tf.data.Dataset` of `(image, label)`: uint8, shape
             `(image_size, image_size, 3)`, and int64. Unbatched, in a fixed order.
+        files: For each split the files of its images, in order; `None`: it has none.
+        unreadable: `path` and `reason` of each file that was left out, being damaged.
+        training_example: From the number of a training example, in a graph, to it, for
+            images that can be read in any order; `None`: these cannot.
     """
 
     name: str
@@ -28,6 +36,9 @@ class ImageData:
     sizes: dict[str, int]
     source: dict
     splits: dict[str, tf.data.Dataset]
+    files: dict[str, tuple[str, ...]] | None = None
+    unreadable: tuple[dict[str, str], ...] = ()
+    training_example: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]] | None = None
 
     @property
     def num_classes(self) -> int:
@@ -38,12 +49,38 @@ class ImageData:
         """Whether the split's images take 2 GiB or less."""
         return self.sizes[split] * 3 * self.image_size**2 <= MEMORY_LIMIT_BYTES
 
+    def batches(self, split: str, batch_size: int = 32) -> tf.data.Dataset:
+        """Returns batches of `(images, labels)`, for `fit` and `evaluate` of a model.
 
-def as_rgb(image: tf.Tensor, size: int) -> tf.Tensor:
-    """Returns an image of one or three channels as uint8 RGB of the size given."""
+        The training images are in another order each time they are gone through, the
+        others in their own.
+
+        Args:
+            split: `"train"`, `"validation"` or `"test"`.
+            batch_size: Examples a batch; the last one may have fewer.
+        """
+        examples = self.splits[split]
+        if split == "train":
+            examples = self._shuffled()
+        return examples.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+    def _shuffled(self) -> tf.data.Dataset:
+        size = self.sizes["train"]
+        if self.training_example is None or self.fits_in_memory("train"):
+            held = SHUFFLE_BUFFER_BYTES // (3 * self.image_size**2)
+            return self.splits["train"].shuffle(min(size, held))
+        numbers = tf.data.Dataset.range(size).shuffle(size)
+        return numbers.map(self.training_example, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def as_rgb(image: tf.Tensor, size: int, resize: str = "stretch") -> tf.Tensor:
+    """Returns an image of one or three channels as uint8 RGB of the size given.
+
+    Args:
+        image: uint8, shape `(height, width, channels)`.
+        size: Height and width to have, in pixels.
+        resize: How, see `resized`.
+    """
     if image.shape[-1] == 1:
         image = tf.image.grayscale_to_rgb(image)
-    if image.shape[:2] != (size, size):
-        image = tf.image.resize(tf.cast(image, tf.float32), (size, size), antialias=True)
-        image = tf.cast(tf.round(tf.clip_by_value(image, 0, 255)), tf.uint8)
-    return tf.ensure_shape(image, (size, size, 3))
+    return tf.ensure_shape(resized(image, (size, size), resize), (size, size, 3))

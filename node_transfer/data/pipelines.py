@@ -5,9 +5,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from node_transfer.data.image_data import ImageData
+from node_transfer.data.image_data import SHUFFLE_BUFFER_BYTES, ImageData
 
-SHUFFLE_BUFFER_BYTES = 2**30  # for splits that are too large to be held in memory
 CROP_PADDING = 4  # pixels at 32x32, scaled with the image
 
 
@@ -37,9 +36,9 @@ def training_batches(
 
     The order of an epoch, and its augmentation, depend on the seed and on the epoch's
     number alone, so that a training that was interrupted goes on as if it had not been.
-    (Of a split too large for memory the order is drawn from a buffer, and starts anew
-    after an interruption.) An epoch has `ceil(size / batch_size)` batches; its last one
-    may be smaller.
+    (Of a split too large for memory that cannot be read in any order, the order is drawn
+    from a buffer, and starts anew after an interruption.) An epoch has `ceil(size /
+    batch_size)` batches; its last one may be smaller.
 
     Args:
         data: Where the images come from.
@@ -59,16 +58,27 @@ def training_batches(
         images, labels = _in_memory(data.splits["train"])
 
         def one_epoch(epoch):
-            order = tf.random.experimental.stateless_shuffle(
-                tf.range(size), tf.stack([tf.cast(seed, tf.int64), epoch])
-            )
-            batches = tf.data.Dataset.from_tensor_slices((order,)).batch(batch_size)
+            order = tf.data.Dataset.from_tensor_slices((_order(size, seed, epoch),))
+            batches = order.batch(batch_size)
             return _parts(batches, share).map(
                 lambda size, i: (
                     epoch, size, i, tf.gather(images, i), tf.gather(labels, i)
                 ),
                 num_parallel_calls=tf.data.AUTOTUNE,
             )  # fmt: skip
+
+        batches = epoch_numbers.flat_map(one_epoch)
+    elif data.training_example is not None:
+
+        def one_epoch(epoch):
+            order = tf.data.Dataset.from_tensor_slices(_order(size, seed, epoch))
+            examples = order.map(
+                lambda i: (i, *data.training_example(i)),
+                num_parallel_calls=tf.data.AUTOTUNE,
+            )
+            return _parts(examples.batch(batch_size), share).map(
+                lambda *part: (epoch, *part)
+            )
 
         batches = epoch_numbers.flat_map(one_epoch)
     else:
@@ -103,6 +113,13 @@ def evaluation_batches(
         batches = _parts(batches, share).map(lambda _, images, labels: (images, labels))
     batches = batches.map(_as_float, num_parallel_calls=tf.data.AUTOTUNE)
     return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def _order(size: int, seed: int, epoch: tf.Tensor) -> tf.Tensor:
+    """The numbers of an epoch's examples, in its order."""
+    return tf.random.experimental.stateless_shuffle(
+        tf.range(size), tf.stack([tf.cast(seed, tf.int64), epoch])
+    )
 
 
 def _parts(batches: tf.data.Dataset, share: Share | None) -> tf.data.Dataset:

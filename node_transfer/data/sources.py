@@ -13,6 +13,7 @@ Loader = Callable[[str, str | None], ImageSource]
 # `data_dir`; it raises `UserError` for what cannot be had.
 SOURCES: dict[str, str | Loader] = {
     "digits": "node_transfer.data.digits:load",
+    "folder:": "node_transfer.data.image_folder:load",
 }
 EVERY_OTHER_NAME: str | Loader = "node_transfer.data.tfds_source:load"
 

@@ -1,11 +1,14 @@
 """The paper's model: backbone, ODE block or none, final layer."""
 
 import copy
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
+from node_transfer.layers.resizing_layer import ResizingLayer
 from node_transfer.models import earlier_files
+from node_transfer.models.images import check_images, size_taken
 
 BLOCK_INPUTS = ("pooled", "feature_map")
 
@@ -32,17 +35,29 @@ class TransferClassifier(tf.keras.Model):
         block_input: `"pooled"`: the block works on the averaged features, shape
             `(batch, channels)`; `"feature_map"`: on the map before averaging, shape
             `(batch, height, width, channels)`.
+        class_names: Names of the classes, in the order of the logits, each a string;
+            `None` where they are not known.
+        resize: How images of another size than the backbone's are given it:
+            `"stretch"`, `"crop"` or `"pad"`, see `ResizingLayer`.
         name, trainable, dtype: As for every Keras layer.
 
     Call arguments:
-        inputs: Images, shape `(batch, height, width, 3)`, pixels as the backbone takes
-            them: 0 to 255 for every one of `node_transfer.build_backbone`.
+        inputs: Images, uint8 or float, shape `(batch, height, width, 3)`, of any height
+            and width, which become the backbone's; pixels as the backbone takes them: 0
+            to 255 for every one of `node_transfer.build_backbone`. Images of one channel
+            are refused.
 
     Returns:
         Logits, shape `(batch, num_classes)`, float32.
 
+    Attributes:
+        class_names: A tuple of strings, or `None`.
+        resizing: The layer that gives images their size; `None` for a backbone that
+            takes every size itself.
+
     Raises:
-        ValueError: An argument is not as described.
+        ValueError: An argument is not as described, or the images have another rank or
+            another number of channels.
 
     Example:
 
@@ -62,6 +77,8 @@ class TransferClassifier(tf.keras.Model):
         block: keras.layers.Layer | None = None,
         block_input: str = "pooled",
         *,
+        class_names: Sequence[str] | None = None,
+        resize: str = "stretch",
         name: str | None = None,
         trainable: bool = True,
         dtype=None,
@@ -72,15 +89,19 @@ class TransferClassifier(tf.keras.Model):
             )
         if num_classes < 1:
             raise ValueError(f"num_classes is {num_classes}: pass a positive integer.")
+        class_names = _checked_names(class_names, num_classes)
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         pooling = keras.layers.GlobalAveragePooling2D(dtype=policy, name="pooling")
         head = keras.layers.Dense(num_classes, dtype="float32", name="head")
+        size, shape = size_taken(backbone), list(backbone.input_shape)
+        resizing = None
+        if size is not None:
+            shape[1:3] = None, None
+            resizing = ResizingLayer(*size, resize, dtype="float32", name="resizing")
         images = keras.Input(
-            batch_shape=backbone.input_shape,
-            dtype=backbone.inputs[0].dtype,
-            name="images",
+            batch_shape=shape, dtype=backbone.inputs[0].dtype, name="images"
         )
-        features = backbone(images)
+        features = backbone(images if resizing is None else resizing(images))
         if block is not None and block_input == "feature_map":
             features = block(features)
         features = pooling(features)
@@ -91,7 +112,10 @@ class TransferClassifier(tf.keras.Model):
         if not trainable:  # True would also thaw a backbone that is frozen
             self.trainable = False
         self.num_classes = num_classes
+        self.class_names = class_names
         self.block_input = block_input
+        self.resize = resize
+        self.resizing = resizing
         self.backbone = backbone
         self.block = block
         self.pooling = pooling
@@ -101,6 +125,10 @@ class TransferClassifier(tf.keras.Model):
     def image_size(self) -> int:
         """Height and width of the images that the backbone takes, in pixels."""
         return self.backbone.input_shape[1]
+
+    def __call__(self, inputs, *args, **kwargs):
+        check_images(inputs, self.input_shape)
+        return super().__call__(inputs, *args, **kwargs)
 
     def load_own_variables(self, store):
         super().load_own_variables(store)
@@ -116,6 +144,8 @@ class TransferClassifier(tf.keras.Model):
             "num_classes": self.num_classes,
             "block": None if self.block is None else serialize(self.block),
             "block_input": self.block_input,
+            "class_names": self.class_names and list(self.class_names),
+            "resize": self.resize,
             "head_trainable": self.head.trainable,
         }
 
@@ -133,3 +163,15 @@ class TransferClassifier(tf.keras.Model):
         if not head_trainable:  # True would thaw it in a model that is frozen
             model.head.trainable = False
         return model
+
+
+def _checked_names(names: Sequence[str] | None, count: int) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    names = tuple(names)
+    if len(names) != count or not all(isinstance(name, str) for name in names):
+        raise ValueError(
+            f"class_names is {names!r}: pass {count} strings, as many as num_classes, or "
+            "None."
+        )
+    return names

@@ -14,6 +14,7 @@ from node_transfer.runs.fields import (
     declared,
     meaning,
 )
+from node_transfer.runs.places import place_of, short_name
 
 DEFAULT_BACKBONE = "EfficientNetB0"
 DEFAULT_WEIGHTS = "auto"
@@ -22,6 +23,7 @@ WEIGHTS_WORDS = ("imagenet", "none", "auto")  # anything else is a path
 OPTIMIZERS = ("adam", "sgd")
 LR_SCHEDULES = ("constant", "odenet_mnist", "cosine")
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
+RESIZES = ("stretch", "crop", "pad")
 MIXED_PRECISION = ("none", "mixed_float16", "mixed_bfloat16")
 
 
@@ -54,6 +56,7 @@ class ExperimentConfig:
     backbone: str | None = declared(None, resolved=True, cold_start=DEFAULT_BACKBONE)
     weights: str | None = declared(None, resolved=True, cold_start=DEFAULT_WEIGHTS)
     image_size: int | None = declared(None, resolved=True)
+    resize: str = "stretch"
     epochs: int = 200
     batch_size: int = 128
     optimizer: str = "adam"
@@ -94,6 +97,7 @@ class ExperimentConfig:
             ("method", method_names(), True),
             ("gradient", methods.GRADIENTS, True),
             ("strategy", STRATEGIES, False),
+            ("resize", RESIZES, False),
             ("mixed_precision", MIXED_PRECISION, False),
         ):
             value = getattr(self, name)
@@ -138,7 +142,8 @@ class ExperimentConfig:
     @property
     def run_directory(self) -> str:
         """Where the run goes: `output_dir`, or a place of its own under results/runs."""
-        return self.output_dir or f"results/runs/{self.dataset}/{self.experiment}"
+        here = f"results/runs/{short_name(self.dataset)}/{self.experiment}"
+        return self.output_dir or here
 
     @property
     def dtype_policy(self) -> str:
@@ -225,6 +230,9 @@ class ExperimentConfig:
             wanted, other = getattr(self, field.name), getattr(earlier, field.name)
             if field.name == "init_from" and wanted and other:
                 wanted, other = os.path.realpath(wanted), os.path.realpath(other)
+            if field.name == "dataset":
+                wanted = place_of(wanted, self.data_dir)
+                other = place_of(other, earlier.data_dir)
             unresolved = meaning(field).resolved and wanted is None
             if meaning(field).matters and not unresolved and wanted != other:
                 return field.name

@@ -14,6 +14,7 @@ from node_transfer.runs import admission, files
 from node_transfer.runs.checkpoints import Checkpoints
 from node_transfer.runs.config import ExperimentConfig
 from node_transfer.runs.lock import LOCK, locked
+from node_transfer.runs.unreadable import UNREADABLE
 
 CONFIG, HISTORY, METRICS, PREDICTIONS, MODEL, DIVERGED = (
     "config.json",
@@ -70,7 +71,7 @@ class RunDirectory:
     @property
     def holds_nothing(self) -> bool:
         """Whether there is no more than a process leaves that was killed at its start."""
-        left = (LOCK, f"{durable.PARTIAL}{CONFIG}")
+        left = (LOCK, f"{durable.PARTIAL}{CONFIG}", UNREADABLE)
         return not self.path.is_dir() or all(
             file.name in left for file in self.path.iterdir()
         )
@@ -153,7 +154,8 @@ class RunDirectory:
         The config stays until the next takes its place, so that the folder is a run's,
         and can be cleared again, whenever the process ends.
         """
-        for name in (METRICS, DIVERGED, HISTORY, DAMAGED_HISTORY, PREDICTIONS, MODEL):
+        told = (METRICS, DIVERGED, HISTORY, DAMAGED_HISTORY, UNREADABLE)
+        for name in (*told, PREDICTIONS, MODEL):
             for path in (self.path / name, self.path / f"{durable.PARTIAL}{name}"):
                 path.unlink(missing_ok=True)
         self.checkpoints.remove()

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def read_json(path: Path) -> dict:
     return content
 
 
-def write_rows(path: Path, rows: list[dict[str, float]]) -> None:
+def write_rows(path: Path, rows: Sequence[dict[str, float | str]]) -> None:
     """Writes a CSV file with the columns of the first row; see `durable.publish`.
 
     Raises:

@@ -1,6 +1,7 @@
 """From a config to a model."""
 
 import os
+from collections.abc import Sequence
 
 import keras
 
@@ -34,7 +35,12 @@ def resolve_backbone(config: ExperimentConfig) -> ExperimentConfig:
     return config.with_network_of(RunDirectory(config.init_from).read_experiment())
 
 
-def build_model(config: ExperimentConfig, image_size: int, num_classes: int):
+def build_model(
+    config: ExperimentConfig,
+    image_size: int,
+    num_classes: int,
+    class_names: Sequence[str] | None = None,
+):
     """Builds the model of an experiment.
 
     Returns:
@@ -49,7 +55,7 @@ def build_model(config: ExperimentConfig, image_size: int, num_classes: int):
         )
         earlier_head = None
     else:
-        earlier = _load_earlier(config, image_size, num_classes)
+        earlier = _load_earlier(config, image_size, num_classes, class_names)
         backbone, earlier_head = earlier.backbone, earlier.head.get_weights()
         source = WeightsSource("run", f"network of the run {config.init_from}")
     backbone.trainable = not config.freeze_backbone
@@ -58,6 +64,8 @@ def build_model(config: ExperimentConfig, image_size: int, num_classes: int):
         num_classes,
         block=make_block(config),
         block_input=block_input_of(config.block, config.dynamics),
+        class_names=class_names,
+        resize=config.resize,
         name="transfer_classifier",
     )
     if earlier_head is None:
@@ -96,7 +104,12 @@ def load_classifier(run_or_file: str) -> TransferClassifier:
     return model
 
 
-def _load_earlier(config: ExperimentConfig, image_size: int, num_classes: int):
+def _load_earlier(
+    config: ExperimentConfig,
+    image_size: int,
+    num_classes: int,
+    class_names: Sequence[str] | None,
+) -> TransferClassifier:
     """Loads the model that a run starts from, and checks that it fits the config."""
     init_from = config.init_from
     model = load_classifier(init_from)
@@ -124,4 +137,30 @@ def _load_earlier(config: ExperimentConfig, image_size: int, num_classes: int):
             f"The run {init_from!r} takes images of {model.image_size} pixels, not "
             f"{image_size}: pass image_size={model.image_size}."
         )
+    if model.resize != config.resize:
+        raise UserError(
+            f"resize is {config.resize!r}, but the run {init_from!r} has "
+            f"{model.resize!r}: pass resize={model.resize}."
+        )
+    unlike = unlike_names(model.class_names, class_names)
+    if unlike:
+        raise UserError(
+            f"The classes of the run {init_from!r} are not those of the dataset "
+            f"({unlike}): train on the same classes, or leave init_from= out."
+        )
     return model
+
+
+def unlike_names(ours: Sequence[str] | None, theirs: Sequence[str] | None) -> str | None:
+    """Returns where the names of a model's classes are not those of a dataset's.
+
+    Args:
+        ours, theirs: Of the model, of the dataset; as many, or `None`: not known.
+
+    Returns:
+        A few words on the first; `None`: they are the same, or not known.
+    """
+    for label, (one, other) in enumerate(zip(ours or (), theirs or (), strict=False)):
+        if one != other:
+            return f"class {label} is {one!r} there and {other!r} here"
+    return None

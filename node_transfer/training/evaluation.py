@@ -16,6 +16,8 @@ from node_transfer.layers.ode_layer import ODELayer
 from node_transfer.models.blocks import solver_options
 from node_transfer.ode import failure
 from node_transfer.runs.config import ExperimentConfig
+from node_transfer.training.confusion import ConfusionMatrix
+from node_transfer.training.per_class import rows_of
 
 EVALUATION_BATCH_SIZE = 128
 
@@ -59,8 +61,10 @@ def evaluate(
         verbose: As in `keras.Model.evaluate`; 0 says nothing at all.
 
     Returns:
-        `accuracy` (0 to 1), `loss` (mean cross-entropy, nats), `nfe` (evaluations of f a
-        solve, mean over batches; `None` without an ODE), `seconds`.
+        `accuracy` (0 to 1), `mean_class_accuracy` (of the classes alike, however many
+        images they have), `loss` (mean cross-entropy, nats), `nfe` (evaluations of f a
+        solve, mean over batches; `None` without an ODE), `seconds`, and `classes`, see
+        `per_class.rows_of`.
 
     Raises:
         UserError: An ODE could not be solved.
@@ -76,11 +80,15 @@ def evaluate_splits(
     verbose: int = 0,
 ) -> dict[str, dict]:
     """Returns what `evaluate` does, for each of the splits; the model is traced once."""
-    model.compile(loss=loss(), metrics=["accuracy"])
-    return {s: _evaluate_compiled(model, data, s, batch_size, verbose) for s in splits}
+    confusion = ConfusionMatrix(data.num_classes)
+    model.compile(loss=loss(), metrics=["accuracy", confusion])
+    return {
+        split: _evaluate_compiled(model, data, split, batch_size, verbose, confusion)
+        for split in splits
+    }
 
 
-def _evaluate_compiled(model, data, split, batch_size, verbose) -> dict:
+def _evaluate_compiled(model, data, split, batch_size, verbose, confusion) -> dict:
     batches = evaluation_batches(data, split, batch_size)
     if verbose:
         print(f"Evaluating on the {data.sizes[split]} {split} images", flush=True)
@@ -89,9 +97,11 @@ def _evaluate_compiled(model, data, split, batch_size, verbose) -> dict:
         results = model.evaluate(batches, verbose=verbose, return_dict=True)
     return {
         "accuracy": float(results["accuracy"]),
+        "mean_class_accuracy": float(results[confusion.name]),
         "loss": float(results["loss"]),
         "nfe": evaluations_forward(model),
         "seconds": round(time.perf_counter() - start, 3),
+        "classes": rows_of(confusion.matrix.numpy(), data.class_names),
     }
 
 
@@ -116,7 +126,8 @@ def predict(
     Returns:
         Arrays of shape `(examples,)`: `predicted`, the class of the largest logit, and
         `label`, both in the smallest unsigned integer type that holds them;
-        `probability` of the predicted class, float16.
+        `probability` of the predicted class, float16; and `file`, its path in the
+        folder, where the images are in files. And of shape `(classes,)` `class_names`.
 
     Raises:
         UserError: An ODE could not be solved.
@@ -128,12 +139,15 @@ def predict(
         labels.append(batch_labels.numpy())
     logits, labels = np.concatenate(logits), np.concatenate(labels)
     dtype = np.min_scalar_type(data.num_classes - 1)
+    files = {} if data.files is None else {"file": np.array(data.files[split])}
     return {
         "predicted": np.argmax(logits, axis=-1).astype(dtype),
         "label": labels.astype(dtype),
         "probability": scipy.special.softmax(logits.astype(np.float64), axis=-1)
         .max(axis=-1)
         .astype(np.float16),
+        "class_names": np.array(data.class_names),
+        **files,
     }
 
 

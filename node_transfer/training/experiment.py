@@ -19,6 +19,7 @@ from node_transfer.models.saving import load_model, save_model
 from node_transfer.runs.admission import check_free, check_space
 from node_transfer.runs.config import ExperimentConfig
 from node_transfer.runs.directory import RunDirectory
+from node_transfer.runs.unreadable import write_unreadable
 from node_transfer.training import evaluation, provenance, start
 from node_transfer.training.build import build_model, resolve_backbone
 from node_transfer.training.callbacks import RecordEpoch, SeedEpoch, board_failures_told
@@ -67,6 +68,7 @@ def run_experiment(config: ExperimentConfig, verbose: int | None = None) -> RunD
         if workers.chief:
             check_free(run, config)
             within.enter_context(run.locked())
+            within.enter_context(start.unreadable_recorded(run))
         within.enter_context(damage_told(config.dataset))
         _run(run, config, workers, verbose if workers.chief else 0)
     return run
@@ -105,7 +107,9 @@ def _run(
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.dtype_policy)
     with workers.strategy.scope():
-        model, weights = build_model(config, data.image_size, data.num_classes)
+        model, weights = build_model(
+            config, data.image_size, data.num_classes, data.class_names
+        )
         model.compile(
             optimizer=make_optimizer(
                 config, -(-data.sizes["train"] // config.batch_size)
@@ -167,6 +171,8 @@ def _record(experiment: _Experiment, weights: WeightsSource) -> tuple[list[dict]
             "weights": begun_with,
         },
     )
+    start.check_data(run, data.source)
+    write_unreadable(run.path, data.unreadable)
     state = state_to_go_on_from(run, config.epochs)
     start.check_start(run, begun_with, state is not None)
     check_space(run, bytes_on_disk(model))
@@ -258,6 +264,7 @@ def _final_metrics(
         split: {name: results[split][name] for name in ("accuracy", "loss")}
         for split in SPLITS
     } | {
+        "classes": results["test"]["classes"],
         "epochs": len(rows),
         "finished": provenance.now(),
         "parameters": int(model.count_params()),

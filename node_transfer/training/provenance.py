@@ -19,6 +19,7 @@ PACKAGES = (
     "tensorflow-probability",
     "tensorflow-datasets",
     "numpy",
+    "pillow",
     "scikit-learn",
 )
 # What decides a run's numbers, of all that is in the repository.

@@ -10,8 +10,8 @@ from node_transfer.data.loading import load_data
 from node_transfer.errors import UserError
 from node_transfer.runs.directory import CONFIG, RunDirectory
 from node_transfer.runs.fields import check_path
-from node_transfer.training import evaluation
-from node_transfer.training.build import load_classifier
+from node_transfer.training import evaluation, per_class, start
+from node_transfer.training.build import load_classifier, unlike_names
 from node_transfer.training.solver_sweep import sweep_solvers
 
 
@@ -38,8 +38,8 @@ def evaluate_saved(
             it.
 
     Returns:
-        The content of the line of JSON: `accuracy`, `loss`, `nfe`, `seconds`, and what
-        was evaluated.
+        The content of the line of JSON: what `evaluation.evaluate` returns, and what was
+        evaluated.
 
     Raises:
         UserError: The model or the data cannot be had, or do not fit together.
@@ -49,7 +49,9 @@ def evaluate_saved(
     with damage_told(data.name):
         result = evaluation.evaluate(model, data, split, batch_size)
     result |= {"model": path, "dataset": data.name, "split": split}
-    print(tabulate(result.items(), headers=("", "value"), disable_numparse=True))
+    whole = {name: value for name, value in result.items() if name != "classes"}
+    print(tabulate(whole.items(), headers=("", "value"), disable_numparse=True))
+    print(f"\n{per_class.table(result['classes'])}\n")
     print(json.dumps(result), flush=True)
     return result
 
@@ -111,20 +113,33 @@ def open_saved(path: str, dataset: str | None, data_dir: str | None):
             "pass dataset= with its name."
         )
     split_as = {}
-    if trained and trained.dataset == dataset:
-        data_dir = data_dir or trained.data_dir
+    if trained:  # a folder under another path is split as it was, too
         split_as = {
             "validation_fraction": trained.validation_fraction,
-            "train_examples": trained.train_examples,
             "seed": trained.seed,
         }
+    if trained and trained.dataset == dataset:
+        data_dir = data_dir or trained.data_dir
+        split_as["train_examples"] = trained.train_examples
     with damage_told(dataset):
         data = load_data(
-            dataset, data_dir=data_dir, image_size=model.image_size, **split_as
+            dataset,
+            data_dir=data_dir,
+            image_size=model.image_size,
+            resize=model.resize,
+            **split_as,
         )
+    if trained and trained.dataset == dataset:
+        start.warn_of_other_data(run, data.source)
     if model.num_classes != data.num_classes:
         raise UserError(
             f"The model {path!r} tells {model.num_classes} classes apart and {dataset!r} "
             f"has {data.num_classes}: pass dataset= with one that it was trained for."
+        )
+    unlike = unlike_names(model.class_names, data.class_names)
+    if unlike:
+        raise UserError(
+            f"The classes of the model {path!r} are not those of {dataset!r} ({unlike}): "
+            "pass dataset= with one that it was trained for."
         )
     return model, data

@@ -1,15 +1,18 @@
 """What a run starts from: images and weights, both checked before the first step."""
 
+import contextlib
 import os
-import sys
+from collections.abc import Iterator
 
 from node_transfer import checksums
 from node_transfer.data.image_data import ImageData
+from node_transfer.data.image_folder import UnreadableImagesError
 from node_transfer.data.loading import load_data
-from node_transfer.errors import UserError
+from node_transfer.errors import UserError, warn
 from node_transfer.models.backbones import BACKBONES, MIN_IMAGE_SIZE
 from node_transfer.runs.config import WEIGHTS_WORDS, ExperimentConfig
 from node_transfer.runs.directory import RunDirectory
+from node_transfer.runs.unreadable import write_unreadable
 
 
 def images(config: ExperimentConfig, replicas: int) -> ImageData:
@@ -21,6 +24,7 @@ def images(config: ExperimentConfig, replicas: int) -> ImageData:
 
     Raises:
         UserError: They cannot be had, or their batches do not go round.
+        UnreadableImagesError: Too many images cannot be read.
     """
     backbone = BACKBONES.get(config.backbone)
     data = load_data(
@@ -29,6 +33,7 @@ def images(config: ExperimentConfig, replicas: int) -> ImageData:
         image_size=config.image_size,
         default_image_size=backbone.image_size if backbone else 224,
         min_image_size=backbone.min_image_size if backbone else MIN_IMAGE_SIZE,
+        resize=config.resize,
         validation_fraction=config.validation_fraction,
         train_examples=config.train_examples,
         seed=config.seed,
@@ -71,6 +76,55 @@ def checksum_of_start(config: ExperimentConfig) -> str | None:
     return checksums.of_file(path)
 
 
+@contextlib.contextmanager
+def unreadable_recorded(run: RunDirectory) -> Iterator[None]:
+    """Writes all images into the run's folder where too many cannot be read."""
+    try:
+        yield
+    except UnreadableImagesError as error:
+        path = write_unreadable(run.path, error.rows)
+        raise UserError(f"{str(error)[:-1]} ({str(path)!r} has all).") from error
+
+
+def check_data(run: RunDirectory, provenance: dict) -> None:
+    """Raises `UserError` where a run that has begun would go on with other data.
+
+    Args:
+        run: The run, recorded.
+        provenance: What the record of its data would say now.
+    """
+    change = _change_of_data(run, provenance)
+    if change:
+        raise UserError(
+            f"{str(run.path)!r} holds an unfinished run on other data ({change}): give "
+            "it back the data that it had, or pass overwrite=True to replace it."
+        )
+
+
+def warn_of_other_data(run: RunDirectory, provenance: dict) -> None:
+    """Warns where a run's data are others now than those that it was trained on."""
+    change = _change_of_data(run, provenance)
+    if change:
+        warn(
+            f"the data are not those that {str(run.path)!r} was trained on ({change}), "
+            "so that training images may be among those evaluated"
+        )
+
+
+def _change_of_data(run: RunDirectory, provenance: dict) -> str | None:
+    """How the checksum changed; `None`: it did not, or there was or is none."""
+    before, now = (_sha256(data) for data in (run.read_config().get("data"), provenance))
+    if before is None or now is None or before == now:
+        return None
+    return f"their checksum was {before[:12]} and is {now[:12]}"
+
+
+def _sha256(data) -> str | None:
+    checksum = data.get("checksum") if isinstance(data, dict) else None
+    found = checksum.get("sha256") if isinstance(checksum, dict) else None
+    return found if isinstance(found, str) else None
+
+
 def check_start(run: RunDirectory, start: dict, goes_on: bool) -> None:
     """Raises `UserError` where a run that has begun would start from other weights now.
 
@@ -95,8 +149,3 @@ def check_start(run: RunDirectory, start: dict, goes_on: bool) -> None:
             f"{recorded.get(name)!r} and is {start[name]!r}): give it back the start "
             "that it had, or pass overwrite=True to replace it."
         )
-
-
-def warn(message: str) -> None:
-    """Prints a warning, in one sentence."""
-    print(f"WARNING: {message}", file=sys.stderr, flush=True)

@@ -79,7 +79,7 @@ def test_help_explains_every_flag():
     text = result.stdout + result.stderr
     assert "Traceback" not in text
     names = """
-        dataset data_dir backbone weights image_size epochs batch_size optimizer
+        dataset data_dir backbone weights image_size resize epochs batch_size optimizer
         learning_rate lr_schedule clip_norm seed train_examples validation_fraction
         augment freeze_backbone block dynamics hidden_units method gradient rtol atol
         init_from strategy mixed_precision output_dir overwrite

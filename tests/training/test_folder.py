@@ -1,0 +1,167 @@
+"""From a folder of pictures to a run, its numbers by class, and what goes wrong."""
+
+import csv
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from node_transfer import load_model
+from node_transfer.cli.train import print_run
+from node_transfer.errors import UserError
+from node_transfer.models.pretrained import WeightsSource
+from node_transfer.runs.config import BASELINE
+from node_transfer.runs.directory import RunDirectory
+from node_transfer.training import build
+from node_transfer.training.experiment import run_experiment
+from node_transfer.training.saved_model import evaluate_saved
+from tests.data.pictures import gallery, paint
+from tests.training.made import quick
+
+CLASSES = ["blue", "green", "red"]
+
+
+def tiny_backbone(name, weights, image_size):
+    x = inputs = keras.Input((image_size, image_size, 3))
+    x = keras.layers.Rescaling(1 / 255)(x)
+    x = keras.layers.Conv2D(8, 5, strides=4)(x)
+    source = WeightsSource("random", "random initial weights")
+    return keras.Model(inputs, x, name="efficientnetb0"), source
+
+
+@pytest.fixture(autouse=True)
+def _tiny(monkeypatch):
+    monkeypatch.setattr(build, "backbone_with_source", tiny_backbone)
+
+
+def configured(root, path, **changes):
+    return quick(
+        BASELINE, path, dataset=f"folder:{root}", image_size=32, epochs=3, batch_size=8,
+        learning_rate=1e-2, resize="pad", seed=3, **changes,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    root = gallery(
+        tmp_path_factory.mktemp("folder") / "my pictures",
+        {"blue": 40, "green": 20, "red": 40},
+    )
+    (root / "red" / "000.png").write_bytes(b"")
+    return root
+
+
+@pytest.fixture(scope="module")
+def run(pictures, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "backbone_with_source", tiny_backbone)
+        path = tmp_path_factory.mktemp("run") / "run"
+        return run_experiment(configured(pictures, path), verbose=0)
+
+
+def test_a_run_knows_its_classes_and_what_it_left_out(run):
+    data = run.read_config()["data"]
+    assert data["class_names"] == CLASSES
+    assert data["files"] == {"train": {"blue": 40, "green": 20, "red": 39}}
+    assert (data["unreadable"], data["name"]) == (1, "my pictures")
+    with (run.path / "unreadable.csv").open(encoding="utf-8") as file:
+        assert list(csv.DictReader(file)) == [
+            {"path": "red/000.png", "reason": "it is empty"}
+        ]
+    model = load_model(run.model_path)
+    assert (list(model.class_names), model.resize) == (CLASSES, "pad")
+    predictions = run.read_predictions()
+    assert predictions["class_names"].tolist() == CLASSES
+    for file, label in zip(predictions["file"], predictions["label"], strict=True):
+        assert file.split("/")[0] == CLASSES[label]
+    assert run.read_metrics()["test"]["accuracy"] > 0.9
+
+
+def test_numbers_of_each_class_are_those_of_the_predictions(run, capsys):
+    print_run(run)
+    printed = capsys.readouterr().out
+    predictions = run.read_predictions()
+    label, predicted = predictions["label"], predictions["predicted"]
+    rows = run.read_metrics()["classes"]
+    assert [row["class"] for row in rows] == CLASSES
+    for i, row in enumerate(rows):
+        assert row["images"] == np.sum(label == i)
+        assert row["accuracy"] == pytest.approx(np.mean(predicted[label == i] == i))
+        assert f"{row['class']}" in printed and f"{row['accuracy']:.2%}" in printed
+
+
+def test_evaluate_names_classes_wherever_the_folder_is(run, pictures, tmp_path, capsys):
+    there = evaluate_saved(str(run.path))
+    *_, line = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["classes"] == run.read_metrics()["classes"]
+    moved = tmp_path / "moved"
+    shutil.copytree(pictures, moved)
+    here = evaluate_saved(str(run.path), dataset=f"folder:{moved}")
+    assert here["classes"] == there["classes"] and here["loss"] == there["loss"]
+
+    (moved / "red").rename(moved / "scarlet")
+    with pytest.raises(UserError, match="class 2 is 'red' there and 'scarlet' here"):
+        evaluate_saved(str(run.path), dataset=f"folder:{moved}")
+
+
+def test_evaluating_on_a_folder_that_was_changed_warns(run, pictures, capsys):
+    added = paint(pictures / "green" / "new.png")
+    evaluate_saved(str(run.path))
+    added.unlink()
+    assert "the data are not those that" in capsys.readouterr().err
+    evaluate_saved(str(run.path))
+    assert "the data are not those that" not in capsys.readouterr().err
+
+
+def stopped(config):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunDirectory, "write_metrics", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run_experiment(config, verbose=0)
+
+
+def test_an_unfinished_run_goes_on_with_its_own_pictures_alone(tmp_path, monkeypatch):
+    root = gallery(tmp_path / "pictures", {"blue": 12, "red": 12})
+    config = configured(root, tmp_path / "run")
+    stopped(config)
+    added = paint(root / "red" / "new.png")
+    with pytest.raises(UserError, match="unfinished run on other data .*checksum was"):
+        run_experiment(config, verbose=0)
+    added.unlink()
+    monkeypatch.chdir(tmp_path)  # the same folder by another path
+    run = run_experiment(configured("./pictures/", tmp_path / "run"), verbose=0)
+    assert run.finished and not (run.path / "unreadable.csv").exists()
+
+
+def test_too_many_damaged_pictures_are_listed_whole(tmp_path):
+    root = gallery(tmp_path / "pictures", {"blue": 12, "red": 12})
+    for i in range(6):
+        (root / "red" / f"{i:03}.png").write_bytes(b"")
+    config = configured(root, tmp_path / "run")
+    with pytest.raises(
+        UserError, match="24 .* 6 cannot .*unreadable.csv' has all"
+    ) as told:
+        run_experiment(config, verbose=0)
+    assert str(told.value).count(". ") == 0
+    rows = (tmp_path / "run" / "unreadable.csv").read_text().splitlines()
+    assert rows[:2] == ["path,reason", "red/000.png,it is empty"] and len(rows) == 7
+    for path in (root / "red").glob("00[0-5].png"):
+        path.unlink()
+    assert run_experiment(config, verbose=0).finished  # in the same folder
+
+
+def test_a_run_on_other_classes_or_otherwise_resized_is_no_start(run, tmp_path):
+    root = gallery(tmp_path / "pictures", {"blue": 9, "green": 9, "red": 9})
+    (root / "red").rename(root / "scarlet")
+    for changes, complaint in (
+        ({}, "class 2 is 'red' there and 'scarlet' here"),
+        ({"resize": "crop"}, "resize is 'crop', but the run .* has 'pad': pass resize="),
+    ):
+        config = configured(
+            root, tmp_path / "warm", weights=None, init_from=str(run.path)
+        )
+        config = config.__class__(**{**config.__dict__, **changes})
+        with pytest.raises(UserError, match=complaint):
+            run_experiment(config, verbose=0)
