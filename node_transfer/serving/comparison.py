@@ -18,6 +18,10 @@ OUTSIDE = Path(__file__).with_name("outside.py")
 BATCHES = (1, 5, 33)
 
 
+class UnwritableError(UserError):
+    """A format cannot hold a model as it is solved."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Difference:
     """Of one batch.
@@ -86,7 +90,7 @@ def differences(
         expected: Keras's probabilities of each.
 
     Raises:
-        UserError: The export does not run.
+        UnwritableError: The export does not run.
     """
     told = asked_outside(format_name, path, batches)
     return [
@@ -103,7 +107,7 @@ def asked_outside(format_name: str, path: Path, batches) -> list[np.ndarray]:
     """The probabilities that an export gives in a process without this package.
 
     Raises:
-        UserError: It does not run.
+        UnwritableError: It does not run.
     """
     with tempfile.TemporaryDirectory() as folder:
         given, output = Path(folder, "batches.npz"), Path(folder, "output.npz")
@@ -117,7 +121,7 @@ def asked_outside(format_name: str, path: Path, batches) -> list[np.ndarray]:
         )
         if done.returncode != 0:
             last = done.stderr.strip().split("\n")[-1][:300]
-            raise UserError(
+            raise UnwritableError(
                 f"The export as format={format_name!r} was written and does not run "
                 f"({last or f'exit code {done.returncode}'}): pass another format=."
             )

@@ -12,9 +12,11 @@ from node_transfer import durable
 from node_transfer.errors import UserError, first_line
 from node_transfer.layers.ode_layer import ODELayer
 from node_transfer.models.transfer_classifier import TransferClassifier
+from node_transfer.ode.solver import tableau_of
 from node_transfer.serving import grid
 from node_transfer.serving.comparison import (
     Difference,
+    UnwritableError,
     differences,
     made_images,
     probabilities_of,
@@ -102,7 +104,7 @@ def export(
         why = None
         try:
             found = attempt.write()
-        except _Unwritable as error:
+        except UnwritableError as error:
             if not isinstance(model.block, ODELayer) or method is not None:
                 raise
             why = str(error)
@@ -113,10 +115,6 @@ def export(
         if solver != trained:
             cost = grid.largest_change(model, batches, before)
     return Export(path, _labels(row, path), solver, trained, cost, tuple(found), why)
-
-
-class _Unwritable(UserError):
-    """The format cannot hold the model."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,12 +151,12 @@ class _Attempt:
         try:
             with _solver_kept(self.model):
                 if not self.row.by_tensorflow:
-                    _fail_with_nan(self.model.block)
+                    _simplify(self.model.block)
                 self.row.write(self.model, self.class_names, partial)
         except (UserError, OSError, ImportError):
             raise
         except Exception as error:  # the converters raise many kinds
-            raise _Unwritable(
+            raise UnwritableError(
                 f"The model cannot be written as format={self.row.name!r} with "
                 f"{grid.solver_told(self.model)} ({first_line(error)}): pass another "
                 "format=, or method= and num_steps= of a method on a fixed grid."
@@ -193,12 +191,20 @@ def _solver_kept(model: TransferClassifier) -> Iterator[None]:
             memory.assign(value)
 
 
-def _fail_with_nan(block) -> None:
-    """Has an ODE block give NaN where a solve fails, in place of raising."""
-    if isinstance(block, ODELayer):
-        remembered = block.first_step.numpy()
-        block.set_solver(options={**block.options.given(), "on_failure": "nan"})
-        block.first_step.assign(remembered)
+def _simplify(block) -> None:
+    """Has an ODE block do the same with fewer kinds of operations.
+
+    A solve that fails gives NaN in place of raising, and the first step that the block
+    remembers becomes a number.
+    """
+    if not isinstance(block, ODELayer):
+        return
+    remembered = block.first_step.numpy()
+    options = {**block.options.given(), "on_failure": "nan"}
+    if block.remember_step and tableau_of(block.method) is not None:
+        options.setdefault("first_step", float(remembered[0]))
+    block.set_solver(options=options)
+    block.first_step.assign(remembered)
 
 
 def _format(name: str) -> ExportFormat:
