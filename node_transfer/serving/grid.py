@@ -59,6 +59,7 @@ def solver_told(model: TransferClassifier) -> str:
     if not isinstance(block, ODELayer):
         return "no ODE"
     method = block.method if isinstance(block.method, str) else block.method.name
-    if block.options.num_steps is not None:
-        return f"{method}, {block.options.num_steps} steps"
+    steps = block.options.num_steps
+    if steps is not None:
+        return f"{method}, {steps} step{'' if steps == 1 else 's'}"
     return f"{method}, rtol {block.rtol:g}, atol {block.atol:g}"
