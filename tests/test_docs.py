@@ -80,7 +80,14 @@ def test_example_of_your_images_runs(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["docs/design.md", "docs/extending.md", "docs/solving.md", "README.md"]
+    "name",
+    [
+        "docs/design.md",
+        "docs/extending.md",
+        "docs/export-and-serve.md",
+        "docs/solving.md",
+        "README.md",
+    ],
 )
 def test_files_that_are_named_exist(name):
     text = (PROJECT / name).read_text()

@@ -11,7 +11,9 @@ import scipy.special
 import tensorflow as tf
 
 from node_transfer.errors import UserError
+from node_transfer.layers.ode_layer import ODELayer
 from node_transfer.models.transfer_classifier import TransferClassifier
+from node_transfer.ode.solver import tableau_of
 from node_transfer.training.evaluation import failures_told
 
 OUTSIDE = Path(__file__).with_name("outside.py")
@@ -64,15 +66,36 @@ def made_images(spec: tf.TensorSpec, image_size: int) -> list[np.ndarray]:
     return batches
 
 
-def probabilities_of(model: TransferClassifier, images: np.ndarray) -> np.ndarray:
-    """What Keras predicts; shape `(batch, classes)`.
+def answers(
+    model: TransferClassifier, spec: tf.TensorSpec, batches: list[np.ndarray]
+) -> list[np.ndarray]:
+    """The probabilities that Keras predicts for each batch, `(images, classes)`.
+
+    Args:
+        model: The model; it is traced once for all batches.
+        spec: What they are.
+        batches: Images.
 
     Raises:
         UserError: An ODE could not be solved.
     """
+
+    def call(images):
+        return model(images, training=False)
+
+    block = model.block
+    # TensorFlow Probability's methods may want to know the number of images.
+    if not isinstance(block, ODELayer) or tableau_of(block.method) is not None:
+        call = tf.function(call, input_signature=[spec], autograph=False)
     with failures_told():
-        logits = model.predict_on_batch(images)
-    return scipy.special.softmax(logits.astype(np.float64), axis=-1)
+        logits = [call(tf.constant(images)).numpy() for images in batches]
+    return [scipy.special.softmax(x.astype(np.float64), axis=-1) for x in logits]
+
+
+def largest_change(before: list[np.ndarray], after: list[np.ndarray]) -> float:
+    """The largest change of a probability."""
+    pairs = zip(before, after, strict=True)
+    return max(float(np.max(np.abs(x - y))) for x, y in pairs)
 
 
 def differences(

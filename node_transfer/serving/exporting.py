@@ -17,9 +17,10 @@ from node_transfer.serving import grid
 from node_transfer.serving.comparison import (
     Difference,
     UnwritableError,
+    answers,
     differences,
+    largest_change,
     made_images,
-    probabilities_of,
 )
 from node_transfer.serving.formats import FORMATS, ExportFormat, write_labels
 from node_transfer.serving.opening import open_model
@@ -96,24 +97,24 @@ def export(
         )
     with _solver_kept(model):
         trained = grid.solver_told(model)
-        batches = made_images(image_spec(model, row.by_tensorflow), model.image_size)
-        before = [probabilities_of(model, images) for images in batches]
+        spec = image_spec(model, row.by_tensorflow)
+        batches = made_images(spec, model.image_size)
+        before = now = answers(model, spec, batches)
         asked = {"rtol": rtol, "atol": atol, "method": method, "num_steps": num_steps}
         change_solver(model, **asked)
+        if grid.solver_told(model) != trained:
+            now = answers(model, spec, batches)
         attempt = _Attempt(row, path, model, class_names, batches, bound)
         why = None
         try:
-            found = attempt.write()
+            found = attempt.write(now)
         except UnwritableError as error:
             if not isinstance(model.block, ODELayer) or method is not None:
                 raise
             why = str(error)
-            grid.solve_on_grid(model, batches, before, bound)
-            found = attempt.write()
-        solver = grid.solver_told(model)
-        cost = 0.0
-        if solver != trained:
-            cost = grid.largest_change(model, batches, before)
+            now = grid.solve_on_grid(model, spec, batches, before, bound)
+            found = attempt.write(now)
+        solver, cost = grid.solver_told(model), largest_change(before, now)
     return Export(path, _labels(row, path), solver, trained, cost, tuple(found), why)
 
 
@@ -128,13 +129,15 @@ class _Attempt:
     batches: list[np.ndarray]
     bound: float
 
-    def write(self) -> list[Difference]:
+    def write(self, expected: list[np.ndarray]) -> list[Difference]:
         """Writes the model, compares it, and gives it its name.
+
+        Args:
+            expected: What Keras says of the batches, solved as it is now.
 
         Raises:
             UserError: It could not be written, or differs by more than the bound.
         """
-        expected = [probabilities_of(self.model, images) for images in self.batches]
         with durable.written_aside(self.path, "output") as partial:
             self._write(partial)
             found = differences(self.row.name, partial, self.batches, expected)

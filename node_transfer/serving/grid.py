@@ -1,11 +1,12 @@
 """A method on a fixed grid, in place of one that a format cannot hold."""
 
 import numpy as np
+import tensorflow as tf
 
 from node_transfer.errors import UserError
 from node_transfer.layers.ode_layer import ODELayer
 from node_transfer.models.transfer_classifier import TransferClassifier
-from node_transfer.serving.comparison import probabilities_of
+from node_transfer.serving.comparison import answers, largest_change
 
 METHOD = "rk4"
 STEPS = (1, 2, 4, 8, 16, 32, 64)
@@ -13,18 +14,23 @@ STEPS = (1, 2, 4, 8, 16, 32, 64)
 
 def solve_on_grid(
     model: TransferClassifier,
+    spec: tf.TensorSpec,
     batches: list[np.ndarray],
-    expected: list[np.ndarray],
+    before: list[np.ndarray],
     bound: float,
-) -> None:
+) -> list[np.ndarray]:
     """Has a model's block take as few equal steps of RK4 as change what it says by less
     than a tenth of a bound.
 
     Args:
         model: With an ODE block.
+        spec: What it is given.
         batches: Images.
-        expected: The probabilities of each, solved as before.
+        before: The probabilities of each, solved as before.
         bound: On the change of a probability.
+
+    Returns:
+        The probabilities of each now.
 
     Raises:
         UserError: No number of `STEPS` does.
@@ -35,21 +41,14 @@ def solve_on_grid(
         block.set_solver(
             method=METHOD, gradient="backprop", options={"num_steps": steps, **kept}
         )
-        cost = largest_change(model, batches, expected)
+        now = answers(model, spec, batches)
+        cost = largest_change(before, now)
         if cost <= bound / 10:
-            return
+            return now
     raise UserError(
         f"{STEPS[-1]} steps of {METHOD} change a probability by {cost:.1e}, more than a "
         f"tenth of bound={bound:g}: pass method= and num_steps= of your own, or a larger "
         "bound=."
-    )
-
-
-def largest_change(model, batches, expected) -> float:
-    """The largest change of a probability from what is expected."""
-    return max(
-        float(np.max(np.abs(probabilities_of(model, images) - before)))
-        for images, before in zip(batches, expected, strict=True)
     )
 
 

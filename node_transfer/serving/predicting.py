@@ -117,7 +117,7 @@ def _read(model, path: str) -> np.ndarray | UnreadableImageError:
     if model.resizing is None:
         return image
     size = model.resizing.height, model.resizing.width
-    return resized(image, size, model.resizing.how).numpy()
+    return np.asarray(resized(image, size, model.resizing.how))
 
 
 def _of_batch(model, names, files, images, top: int) -> Iterator[Prediction]:

@@ -1,16 +1,19 @@
 """What an export holds, what it costs, and when there is none."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from node_transfer import ConvDynamics, ODELayer, export, load_model
+from node_transfer import ConvDynamics, ODELayer, export
 from node_transfer.errors import UserError
-from node_transfer.serving import comparison, exporting, formats
+from node_transfer.serving import comparison, exporting, formats, grid
+from node_transfer.serving.opening import open_model
 from tests.conftest import PROJECT
 from tests.serving.made import NAMES, asked_inside, classifier, ode
 
@@ -67,7 +70,7 @@ def test_saved_model_is_served_by_tensorflows_own_command(tmp_path):
         cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    expected = comparison.probabilities_of(model, images)
+    expected = said_of(model, images)
     assert np.allclose(np.load(tmp_path / "probabilities.npy"), expected, atol=1e-6)
     names = [NAMES[i] for i in expected.argmax(-1)]
     assert [x.decode() for x in np.load(tmp_path / "classes.npy")] == names
@@ -95,26 +98,28 @@ def refuse(adaptive):
     return formats.ExportFormat("tflite", ".tflite", False, write)
 
 
-def as_grid(monkeypatch):
+def answer_for_it(monkeypatch):
     """Has what `refuse` wrote answer as the model does."""
-    answers = []
-    original = comparison.probabilities_of
+    said = []
 
-    def remember(model, images):
-        answers.append(original(model, images))
-        return answers[-1]
+    def answers(*asked):
+        said.append(comparison.answers(*asked))
+        return said[-1]
 
-    monkeypatch.setattr(exporting, "probabilities_of", remember)
-    monkeypatch.setattr(
-        comparison, "asked_outside", lambda *asked: answers[-len(asked[2]) :]
-    )
+    for module in (exporting, grid):
+        monkeypatch.setattr(module, "answers", answers)
+    monkeypatch.setattr(comparison, "asked_outside", lambda *asked: said[-1])
+
+
+def said_of(model, images):
+    return comparison.answers(model, tf.TensorSpec([None, None, None, 3]), [images])[0]
 
 
 def test_format_without_the_loop_gets_as_few_equal_steps_as_will_do(
     monkeypatch, tmp_path
 ):
     monkeypatch.setitem(formats.FORMATS, "tflite", refuse(adaptive=True))
-    as_grid(monkeypatch)
+    answer_for_it(monkeypatch)
     model = classifier(ode())
     done = export(model, tmp_path / "served.tflite", "tflite", bound=1e-3)
     steps = int((tmp_path / "served.tflite").read_text())
@@ -130,16 +135,16 @@ def test_format_without_the_loop_gets_as_few_equal_steps_as_will_do(
 
 def test_solver_asked_for_is_in_the_export_with_what_it_costs(monkeypatch, tmp_path):
     monkeypatch.setitem(formats.FORMATS, "tflite", refuse(adaptive=True))
-    as_grid(monkeypatch)
+    answer_for_it(monkeypatch)
     model = classifier(ode())
     images = [np.full((3, 16, 16, 3), 90, "float32")]
     monkeypatch.setattr(exporting, "made_images", lambda *_: images)
     done = export(
         model, tmp_path / "served.tflite", "tflite", method="euler", num_steps=1
     )
-    exact = comparison.probabilities_of(model, images[0])
+    exact = said_of(model, images[0])
     model.block.set_solver(method="euler", options={"num_steps": 1})
-    change = np.abs(comparison.probabilities_of(model, images[0]) - exact).max()
+    change = np.abs(said_of(model, images[0]) - exact).max()
     assert done.solver_cost == pytest.approx(change)
     assert (done.solver, done.why) == ("euler, 1 step", None)
 
@@ -198,9 +203,14 @@ def test_half_precision_is_for_tensorflow_alone(tmp_path):
         export(model, tmp_path / "served.tflite", "tflite")
 
 
-def test_run_without_names_in_its_model_has_those_of_its_record(inside, tmp_path):
-    path = PROJECT / "tests" / "fixtures" / "baseline"
-    assert load_model(path / "model.keras").class_names is None
-    done = export(path, tmp_path / "served.tflite", "tflite")
-    recorded = json.loads((path / "config.json").read_text())["data"]["class_names"]
-    assert done.labels.read_text().split("\n")[:-1] == recorded
+def test_run_without_names_in_its_model_has_those_of_its_record(tmp_path):
+    shutil.copytree(PROJECT / "tests" / "fixtures" / "baseline", tmp_path / "run")
+    numbers = tuple("0123456789")
+    assert open_model(tmp_path / "run")[1] == numbers
+    record = json.loads((tmp_path / "run" / "config.json").read_text())
+    names = [f"digit {number}" for number in numbers]
+    for recorded, expected in [(names, names), (names[1:], numbers)]:
+        record["data"]["class_names"] = recorded
+        (tmp_path / "run" / "config.json").write_text(json.dumps(record))
+        assert open_model(tmp_path / "run")[1] == tuple(expected)
+        assert open_model(tmp_path / "run" / "model.keras")[1] == tuple(expected)
