@@ -30,6 +30,13 @@ TRAIN = [
     "filelock>=4.0",  # keeps two processes out of one run directory
     "absl-py>=2.1",  # command-line flags
 ]
+# node-transfer export
+EXPORT = [
+    *TRAIN,
+    "tf2onnx~=1.17.0",  # from a TensorFlow graph to ONNX, loops included
+    "onnx>=1.17",  # writes the names of the classes into the file
+    "onnxruntime>=1.20",  # runs the file, to compare it
+]
 # node-transfer table, reproduce --report_only
 REPORT = [
     "matplotlib>=3.9",  # figures
@@ -69,7 +76,8 @@ setup(
     extras_require={
         "train": TRAIN,
         "report": REPORT,
-        "all": list(dict.fromkeys(TRAIN + REPORT)),
+        "export": EXPORT,
+        "all": list(dict.fromkeys(EXPORT + REPORT)),
         "benchmarks": [
             "torch==2.13.0",  # torchdiffeq runs on it
             "torchdiffeq==0.2.5",  # a peer, the original of Chen et al.

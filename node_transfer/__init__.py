@@ -42,6 +42,11 @@ _HOMES = {
     "load_model": "node_transfer.models.saving",
     "load_data": "node_transfer.data.loading",
 }
+# These need the extra train, which `from node_transfer import *` does not ask for.
+_HOMES_OF_TRAINED = {
+    "predict": "node_transfer.serving.predicting",
+    "export": "node_transfer.serving.exporting",
+}
 
 __all__ = list(_HOMES)
 __version__ = "0.1.0"
@@ -51,11 +56,12 @@ keras_lookup.install()
 
 
 def __getattr__(name):
-    if name not in _HOMES:
+    home = _HOMES.get(name) or _HOMES_OF_TRAINED.get(name)
+    if home is None:
         raise AttributeError(f"module 'node_transfer' has no attribute {name!r}")
     keras_backend.check(settings_file=True)
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(home), name)
 
 
 def __dir__():
-    return sorted([*globals(), *_HOMES])
+    return sorted([*globals(), *_HOMES, *_HOMES_OF_TRAINED])

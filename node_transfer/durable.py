@@ -1,8 +1,9 @@
-"""Files that are on the disk, whole, before they take their names."""
+"""Files and folders that are on the disk, whole, before they take their names."""
 
 import contextlib
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,12 +23,15 @@ _REMEDIES = {
 
 
 @contextlib.contextmanager
-def failures_told(path: Path, participle: str = "written") -> Iterator[None]:
+def failures_told(
+    path: Path, participle: str = "written", argument: str = "output_dir"
+) -> Iterator[None]:
     """Turns the system's refusal to write into a `UserError` that names the file.
 
     Args:
         path: What is being written, where the refusal names nothing itself.
         participle: What it cannot be.
+        argument: What names the folder that it is to be in.
     """
     try:
         yield
@@ -36,44 +40,72 @@ def failures_told(path: Path, participle: str = "written") -> Iterator[None]:
         named = error.filename2 or error.filename or path
         raise UserError(
             f"{os.fspath(named)!r} cannot be {participle} "
-            f"({error.strerror or error}): {remedy}, or pass output_dir= with another "
+            f"({error.strerror or error}): {remedy}, or pass {argument}= with another "
             "folder."
         ) from error
 
 
 @contextlib.contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
-    """Yields the name to write a file under until it is whole; see `publish`.
+def written_aside(path: Path, argument: str = "output_dir") -> Iterator[Path]:
+    """Yields the name to write a file or folder under until it is whole; see `publish`.
 
     What still has that name at the end, since writing failed or was interrupted, is
     removed.
 
     Args:
-        path: The file's own name. The one yielded ends as it does.
+        path: Its own name. The one yielded ends as it does.
+        argument: See `failures_told`.
 
     Raises:
         UserError: The file cannot be written.
     """
     partial = path.with_name(f"{PARTIAL}{path.name}")
-    with failures_told(path):
-        partial.unlink(missing_ok=True)
+    with failures_told(path, argument=argument):
+        _remove(partial)
         try:
             yield partial
         finally:
             with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
+                _remove(partial)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def publish(partial: Path, path: Path) -> None:
     """Gives a file its name, after its bytes are on the disk; then the name is, too.
 
     So whenever the power goes, the name stands for the file before or for the new one,
-    and after the return for the new one.
+    and after the return for the new one. Of a folder in place of another the same holds,
+    but that for a moment there is none.
     """
+    if partial.is_dir():
+        _publish_folder(partial, path)
+        return
     with partial.open("r+b") as file:
         os.fsync(file.fileno())
     os.replace(partial, path)
     sync_folder(path.parent)
+
+
+def _publish_folder(partial: Path, path: Path) -> None:
+    for file in (*partial.rglob("*"), partial):
+        if file.is_dir():
+            sync_folder(file)
+        else:
+            with file.open("r+b") as opened:
+                os.fsync(opened.fileno())
+    before = path.with_name(f"{PARTIAL}replaced-{path.name}")
+    if path.exists():
+        _remove(before)
+        os.replace(path, before)
+    os.replace(partial, path)
+    sync_folder(path.parent)
+    _remove(before)
 
 
 def make_folder(path: Path) -> None:

@@ -131,7 +131,14 @@ def test_example_of_your_images_runs(tmp_path):
         "CONTRIBUTING.md",
         *(
             f"docs/{p}.md"
-            for p in ("design", "extending", "solving", "gradients", "steps")
+            for p in (
+                "design",
+                "extending",
+                "export-and-serve",
+                "solving",
+                "gradients",
+                "steps",
+            )
         ),
     ],
 )

@@ -17,7 +17,16 @@ KNOWS = {
     "training": {"models", "data", "layers", "ode", "runs"},
     "analysis": {"models", "runs"},
     "reproduction": {"analysis", "runs"},
-    "cli": {"analysis", "models", "ode", "reproduction", "runs", "training"},
+    "serving": {"models", "data", "layers", "ode", "runs", "training"},
+    "cli": {
+        "analysis",
+        "models",
+        "ode",
+        "reproduction",
+        "runs",
+        "serving",
+        "training",
+    },
 }
 PACKAGE = PROJECT / "node_transfer"
 

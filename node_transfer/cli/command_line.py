@@ -31,14 +31,17 @@ class Command:
     Attributes:
         help: What it does: a line, and after an empty one what more there is to say.
         define_flags: Defines its flags; imports no TensorFlow.
-        run: Does it, when the flags have been parsed.
+        run: Does it, when the flags have been parsed; with the list of the words beside
+            them, for a command that takes any.
         extra: The extra of setup.py that brings the packages it needs.
+        takes_words: Whether it takes words beside its flags, such as files.
     """
 
     help: str
     define_flags: Callable[[], None]
-    run: Callable[[], None]
+    run: Callable[..., None]
     extra: str
+    takes_words: bool = False
 
 
 def run(command: Command, arguments: list[str]) -> None:
@@ -61,14 +64,15 @@ def run(command: Command, arguments: list[str]) -> None:
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
 
     def guarded(left):
-        if len(left) > 1:
+        words = [left[1:]] if command.takes_words else []
+        if len(left) > 1 and not words:
             stop(
                 f"Unknown argument {left[1]!r}: flags look like --name=value; see "
                 "--help.",
                 code=1,
             )
         try:
-            command.run()
+            command.run(*words)
         except UserError as error:
             stop(told(error), code=2)
         except ModuleNotFoundError as error:

@@ -40,6 +40,7 @@ def evaluate() -> None:
         rtol=values.rtol,
         atol=values.atol,
         method=values.method,
+        num_steps=values.num_steps,
     )
 
 

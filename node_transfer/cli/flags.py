@@ -212,13 +212,6 @@ def _define_ode_flags(defaults: ExperimentConfig):
         "backprop (the exact gradient of the solver's steps) or adjoint (the adjoint "
         "sensitivity method, in constant memory).",
     )
-    flags.DEFINE_integer(
-        "num_steps",
-        defaults.num_steps,
-        "Steps of the methods on a fixed grid: "
-        f"{', '.join(methods.fixed_grid_methods())}.",
-        lower_bound=1,
-    )
 
 
 def define_solver_flags(defaults: ExperimentConfig | None):
@@ -245,6 +238,13 @@ def define_solver_flags(defaults: ExperimentConfig | None):
             lambda value: value is None or 0 < value < float("inf"),
             message="pass a positive number, such as 1e-5",
         )
+    flags.DEFINE_integer(
+        "num_steps",
+        default("num_steps"),
+        "Steps of the methods on a fixed grid: "
+        f"{', '.join(methods.fixed_grid_methods())}." + note,
+        lower_bound=1,
+    )
 
 
 def config_from_flags(defaults: ExperimentConfig) -> ExperimentConfig:

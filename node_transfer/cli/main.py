@@ -14,6 +14,8 @@ from node_transfer.cli.command_line import Command
 COMMANDS = {
     "train": "node_transfer.cli.train",
     "evaluate": "node_transfer.cli.evaluate",
+    "predict": "node_transfer.cli.predict",
+    "export": "node_transfer.cli.export",
     "sweep-tolerance": "node_transfer.cli.sweep_tolerance",
     "reproduce": "node_transfer.cli.reproduce",
     "table": "node_transfer.cli.table",

@@ -42,10 +42,13 @@ class ODELayer(SolverLayer):
     The layer counts the evaluations of f that a solve takes, in its attribute `nfe`.
     `fit` shows them as `nfe_forward` and `nfe_backward`, means over the batches of an
     epoch; those of a model's second ODE layer end in `_1`. `evaluate` does not return
-    them: read `layer.nfe.forward` after it.
+    them: read `layer.nfe.forward` after it. `predict` does not count: a call with
+    `training=False` writes no variable. Such a call in a function that no gradient tape
+    is in is the solver's steps alone, so that its model can be exported; differentiated
+    from outside all the same, it has TensorFlow's gradient of them, `"autodiff"`.
 
-    `rtol`, `atol`, `method`, `gradient` and `options` are attributes to read;
-    `set_solver` changes them.
+    `set_solver` changes `rtol`, `atol`, `method`, `gradient` and `options`, several at a
+    time; assigned to, each changes by itself.
 
     Args:
         dynamics: What gives dh/dt, shaped like h: a Keras layer with `call(self, t, h)`
@@ -165,7 +168,7 @@ class ODELayer(SolverLayer):
 
     def call(self, inputs, context=None, training=False, mask=None):
         self._convention.check_context(self.dynamics, context is not None)
-        self.nfe.place = self._place_in_model()
+        self._note_place_in_model()
         if mask is None:  # Keras passes it on only where there is no context
             mask = getattr(inputs, "_keras_mask", None)
         h0 = tf.cast(inputs, self.solve_dtype)
@@ -189,7 +192,7 @@ class ODELayer(SolverLayer):
 
     def _solve(self, f: FixedDynamics, h0, training: bool):
         """The states at the times after t0; adds the loss of the penalty."""
-        grid, solver = self._times.grid, self.solver()
+        grid, solver = self._times.grid, self.solver(training)
         if not (training and self._penalty):
             return solve(f, h0, grid, solver, f.constants)
         noise = self._penalty.noise(h0, self._noise_seed)
@@ -210,16 +213,19 @@ class ODELayer(SolverLayer):
         sequence = tf.transpose(states, [1, 0, *axes[2:]])
         return tf.ensure_shape(sequence, self.compute_output_shape(h0.shape))
 
-    def _place_in_model(self) -> int:
-        """How many other ODE layers the model that is being called has called before."""
+    def _note_place_in_model(self) -> None:
+        """Notes which model is being called, and how many ODE layers it called before."""
         call_context = self.dynamics._get_call_context()
         self.dynamics._maybe_reset_call_context()  # where nothing else is being called
-        if call_context.entry_layer in (self, self.dynamics):
-            return self.nfe.place
+        model = call_context.entry_layer
+        if model in (self, self.dynamics):
+            return
+        if isinstance(model, keras.Model):
+            self._models.add(model)
         earlier = call_context.get_value("ode_layers", ())
         if self not in earlier:
             call_context.set_value("ode_layers", (*earlier, self))
-        return call_context.get_value("ode_layers").index(self)
+        self.nfe.place = call_context.get_value("ode_layers").index(self)
 
     def compute_mask(self, inputs, previous_mask):
         return previous_mask if self.times is None else None

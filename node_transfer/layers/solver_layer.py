@@ -1,8 +1,10 @@
 """A layer that solves: its solver's settings, its memory of step sizes, its counts."""
 
 import dataclasses
+import weakref
 
 import keras
+from tensorflow.python.eager import record
 
 from node_transfer.layers import named_functions
 from node_transfer.layers.evaluations import EvaluationCounts
@@ -13,7 +15,7 @@ from node_transfer.ode.solver import Solver, SolverOptions, tableau_of
 
 
 class _Setting:
-    """An attribute to read; `set_solver` changes it."""
+    """An attribute that `set_solver` changes, also where it is assigned to."""
 
     def __set_name__(self, owner, name):
         self._name = name
@@ -22,10 +24,9 @@ class _Setting:
         return self if layer is None else getattr(layer._solver, self._name)
 
     def __set__(self, layer, value):
-        raise AttributeError(
-            f"{self._name} cannot be assigned: use set_solver({self._name}=...), and "
-            "compile the model again."
-        )
+        if value is None:
+            raise ValueError(f"{self._name} is None: assign what it is to be.")
+        layer.set_solver(**{self._name: value})
 
 
 class SolverLayer(keras.layers.Layer):
@@ -52,6 +53,7 @@ class SolverLayer(keras.layers.Layer):
         self.supports_jit = _has_bounded_steps(self._solver)
         self.solve_dtype = "float64" if self.compute_dtype == "float64" else "float32"
         self.nfe = EvaluationCounts(nfe_prefix)
+        self._models = weakref.WeakSet()  # those that have called the layer
 
     def set_solver(
         self,
@@ -64,10 +66,11 @@ class SolverLayer(keras.layers.Layer):
     ) -> None:
         """Solves from now on with other settings, with the same weights.
 
-        The step size that the layer remembers is forgotten: it was right for the solver
-        before. A model that is compiled already keeps the functions it has made, with
-        that solver inside: compile it again, and build every `tf.function` of your own
-        that calls the layer anew. (Keras gives a layer no way to do this for you.)
+        The models that the layer is a part of make their functions anew, so that their
+        next `fit`, `evaluate` or `predict` solves so; a `tf.function` of your own keeps
+        the solver that it was traced with. The step size that the layer remembers is
+        scaled where tolerances alone are changed, and forgotten otherwise: it was right
+        for the solver before.
 
         Args:
             rtol, atol, method, gradient: As in the constructor; `None` leaves it.
@@ -85,10 +88,12 @@ class SolverLayer(keras.layers.Layer):
         changes["options"] = options
         settings = {name: getattr(self, name) for name in changes}
         settings |= {k: v for k, v in changes.items() if v is not None}
-        self._solver = _checked_solver(**settings)
+        before, self._solver = self._solver, _checked_solver(**settings)
         self.supports_jit = _has_bounded_steps(self._solver)
         if self.built:
-            self.forget_step()
+            self._carry_steps_over(before)
+        for model in self._models:
+            _trace_anew(model)
 
     def add_memory(self) -> None:
         """Makes the weights that remember step sizes; a part of `build`."""
@@ -112,15 +117,41 @@ class SolverLayer(keras.layers.Layer):
         for memory in (self.first_step, self.adjoint_first_step):
             memory.assign([0.0, 0.0])
 
-    def solver(self) -> Solver:
-        """The solver, with the steps remembered, that reports its backward solve."""
+    def _carry_steps_over(self, before: Solver) -> None:
+        """Scales the memory of step sizes to the tolerances there are now, or empties it.
+
+        Args:
+            before: The solver that filled it.
+        """
+        now = self._solver
+        same = (before.method, before.options) == (now.method, now.options)
+        if not same or now.tableau is None or not now.tableau.adaptive:
+            self.forget_step()
+            return
+        for memory, old, new in (
+            (self.first_step, before.forward, now.forward),
+            (self.adjoint_first_step, before.backward, now.backward),
+        ):
+            memory.assign(step_size.scaled(memory.value, old, new))
+
+    def solver(self, training: bool) -> Solver:
+        """The solver for a call, with the steps remembered.
+
+        In training, and where a tape records, it has the gradient that was asked for,
+        and reports its backward solve. Elsewhere it is the steps alone, which a
+        SavedModel can hold as it cannot a gradient of our own, and which keep no record
+        of themselves; TensorFlow's gradient of them is `gradient="autodiff"`.
+        """
         if self._solver.tableau is None:  # TFP's methods take none of these
             return self._solver
+        gradient = self.gradient
+        if not training and not record.could_possibly_record():
+            gradient = "autodiff"
         options = {**self.options.given(), "on_backward": self._on_backward}
         if self.remember_step:
             options.setdefault("first_step", self.first_step.value[0])
             options.setdefault("adjoint_first_step", self.adjoint_first_step.value[0])
-        return dataclasses.replace(self._solver, options=options)
+        return dataclasses.replace(self._solver, gradient=gradient, options=options)
 
     def learn_from(self, info: ODEInfo) -> None:
         """Remembers what a solve in training taught about its step size."""
@@ -187,6 +218,13 @@ def _has_bounded_steps(solver: Solver) -> bool:
         return False
     chosen = solver.options.given().get("max_num_steps")
     return not solver.tableau.adaptive or chosen is not None
+
+
+def _trace_anew(model: keras.Model) -> None:
+    """Has a model make anew what functions it has made, also in the midst of `fit`."""
+    for kind in ("train", "test", "predict"):
+        if getattr(model, f"{kind}_function") is not None:
+            getattr(model, f"make_{kind}_function")(force=True)
 
 
 def _update(memory: keras.Variable, info: ODEInfo | BackwardInfo) -> None:

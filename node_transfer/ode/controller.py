@@ -37,7 +37,11 @@ def first_step(settings: StepSettings, func, t0, y0, times, first, given):
             func, t0, y0, dy0, way, order, rtol, atol, norm
         )
 
-    size = tf.cond(is_given, lambda: given * tf.ones_like(t0), choose)
+    known = tf.get_static_value(given)  # a number: no branch, which some formats lack
+    if known is None:
+        size = tf.cond(is_given, lambda: given * tf.ones_like(t0), choose)
+    else:
+        size = given * tf.ones_like(t0) if known > 0 else choose()
     size = tf.where(tf.math.is_finite(size), size, interval)
     size = tf.where(is_given, size, tf.maximum(size, smallest(t0, interval)))
     chosen_nfe = 1 if tableau.first_same_as_last else 2

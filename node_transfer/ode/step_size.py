@@ -150,3 +150,19 @@ def remember(memory, suited_step, suited_rejected_step) -> tf.Tensor:
     ceiling = tf.minimum(ceiling, MEMORY_REJECTED * suited_rejected_step)
     learned = tf.stack([tf.minimum(MEMORY_ACCEPTED * suited_step, ceiling), ceiling])
     return tf.where(suited_step > 0, learned, memory)
+
+
+def scaled(memory, before, after) -> tf.Tensor:
+    """What the memory of the first step says for other tolerances of the same method.
+
+    The error of a step of a method of order p grows as its length to the power of p, and
+    is taken to be of a state of the order of 1. Longer steps are so by `MAX_FACTOR` at
+    most.
+
+    Args:
+        memory: See `remember`; zeros stay zeros.
+        before, after: The `StepSettings` that filled it, and those that it is for.
+    """
+    ratio = (after.atol + after.rtol) / (before.atol + before.rtol)
+    factor = tf.cast(ratio, memory.dtype) ** (1 / after.tableau.order)
+    return memory * tf.minimum(factor, MAX_FACTOR)

@@ -58,7 +58,7 @@ def evaluate(
         split: `"train"`, `"validation"` or `"test"`.
         batch_size: Examples a batch. An adaptive solver chooses its steps for a whole
             batch, so results depend on it, within the tolerance.
-        verbose: As in `keras.Model.evaluate`.
+        verbose: As in `keras.Model.evaluate`; 0 says nothing at all.
 
     Returns:
         `accuracy` (0 to 1), `mean_class_accuracy` (of the classes alike, however many
@@ -90,6 +90,8 @@ def evaluate_splits(
 
 def _evaluate_compiled(model, data, split, batch_size, verbose, confusion) -> dict:
     batches = evaluation_batches(data, split, batch_size)
+    if verbose:
+        print(f"Evaluating on the {data.sizes[split]} {split} images", flush=True)
     start = time.perf_counter()
     with failures_told():
         results = model.evaluate(batches, verbose=verbose, return_dict=True)
@@ -156,7 +158,7 @@ def change_solver(
     method: str | None = None,
     num_steps: int | None = None,
 ) -> None:
-    """Gives the model's ODE block other solver settings; compile the model after it.
+    """Gives the model's ODE block other solver settings, which hold from now on.
 
     Args:
         model: A `TransferClassifier`.
@@ -169,7 +171,10 @@ def change_solver(
     """
     block = getattr(model, "block", None)
     if not isinstance(block, ODELayer):
-        raise ValueError("The model has no ODE block whose solver could be changed.")
+        raise ValueError(
+            "The model has no ODE block whose solver could be changed: leave rtol=, "
+            "atol=, method= and num_steps= out."
+        )
     changes = None
     if num_steps is not None:
         changes = {"num_steps": num_steps}

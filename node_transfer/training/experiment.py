@@ -138,7 +138,7 @@ def _run(
         _fit(experiment, epochs_done, rows, verbose)
     _save(experiment)
     if workers.chief:
-        _finish(experiment, rows)
+        _finish(experiment, rows, verbose)
     workers.wait()  # for the chief: all of them end well, or none does
 
 
@@ -241,19 +241,23 @@ def _save(experiment: _Experiment) -> None:
         save_model(experiment.model, path)
 
 
-def _finish(experiment: _Experiment, rows: list[dict]) -> None:
+def _finish(experiment: _Experiment, rows: list[dict], verbose: int) -> None:
     run = experiment.run
     with divergence_told(run, experiment.workers, lambda: AFTER):
-        metrics = _final_metrics(run, experiment.data, rows)
+        metrics = _final_metrics(run, experiment.data, rows, verbose)
     run.write_metrics(metrics)
     run.checkpoints.remove()
 
 
-def _final_metrics(run: RunDirectory, data: ImageData, rows: list[dict]) -> dict:
+def _final_metrics(
+    run: RunDirectory, data: ImageData, rows: list[dict], verbose: int
+) -> dict:
     """Numbers of the saved model, as it reads back from its file."""
+    if verbose:
+        print(f"Saved {run.model_path}. Predicting the test images with it", flush=True)
     model = load_model(run.model_path)
     run.write_predictions(evaluation.predict(model, data, "test"))
-    results = evaluation.evaluate_splits(model, data, SPLITS)
+    results = evaluation.evaluate_splits(model, data, SPLITS, verbose=verbose)
     for split in SPLITS:
         check_finite(f"the {split} loss", results[split]["loss"], AFTER)
     last = rows[-1]

@@ -25,6 +25,7 @@ def evaluate_saved(
     rtol: float | None = None,
     atol: float | None = None,
     method: str | None = None,
+    num_steps: int | None = None,
 ) -> dict:
     """Loads a model, evaluates it, and prints a table and a line of JSON.
 
@@ -33,7 +34,8 @@ def evaluate_saved(
         dataset, data_dir: The images; `None`: those of the run.
         split: `"train"`, `"validation"` or `"test"`.
         batch_size: Examples a batch.
-        rtol, atol, method: Changes to the ODE block's solver; `None` leaves it.
+        rtol, atol, method, num_steps: Changes to the ODE block's solver; `None` leaves
+            it.
 
     Returns:
         The content of the line of JSON: what `evaluation.evaluate` returns, and what was
@@ -43,11 +45,7 @@ def evaluate_saved(
         UserError: The model or the data cannot be had, or do not fit together.
     """
     model, data = open_saved(path, dataset, data_dir)
-    if any(value is not None for value in (rtol, atol, method)):
-        try:
-            evaluation.change_solver(model, rtol, atol, method)
-        except ValueError as error:
-            raise UserError(f"{error} Leave rtol=, atol= and method= out.") from error
+    change_solver(model, rtol, atol, method, num_steps)
     with damage_told(data.name):
         result = evaluation.evaluate(model, data, split, batch_size)
     result |= {"model": path, "dataset": data.name, "split": split}
@@ -56,6 +54,20 @@ def evaluate_saved(
     print(f"\n{per_class.table(result['classes'])}\n")
     print(json.dumps(result), flush=True)
     return result
+
+
+def change_solver(model, rtol=None, atol=None, method=None, num_steps=None) -> None:
+    """Changes a model's solver as it is asked for, and does nothing where nothing is.
+
+    Raises:
+        UserError: The model has no ODE block, or the settings do not go together.
+    """
+    if all(value is None for value in (rtol, atol, method, num_steps)):
+        return
+    try:
+        evaluation.change_solver(model, rtol, atol, method, num_steps)
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def sweep_saved(

@@ -110,25 +110,29 @@ class _Way:
 
     def __init__(self, model: keras.Model, block: ODELayer | None):
         self._block, self._batches, self._seconds = block, [], []
+        self._nfe = 0.0
 
         @tf.function(autograph=False)
         def logits_of(features):
+            nfe = 0.0
             if block is not None:
                 features = block(features, training=False)
+                nfe = block.nfe.forward
             if model.block_input != "pooled":
                 features = model.pooling(features)
-            return model.head(features)
+            return model.head(features), nfe
 
         self._logits_of, self._seen = logits_of, set()
 
     def take(self, features) -> None:
         """Predicts a batch."""
         start = time.perf_counter()
-        logits = self._logits_of(features).numpy()
+        logits, nfe = (x.numpy() for x in self._logits_of(features))
         seconds = time.perf_counter() - start
         if features.shape in self._seen:  # else it was compiled meanwhile
             self._seconds.append(seconds)
         self._seen.add(features.shape)
+        self._nfe = float(nfe)
         self._batches.append(np.argmax(logits, axis=-1))
 
     @property
@@ -143,7 +147,7 @@ class _Way:
             "rtol": block.rtol if block is not None and _is_adaptive(block) else None,
             "accuracy": float(np.mean(self.predicted == labels)),
             "changed": int(np.sum(self.predicted != trained)),
-            "nfe": 0.0 if block is None else float(block.nfe.forward),
+            "nfe": self._nfe,
             "milliseconds": None if seconds is None else round(1e3 * seconds, 3),
             "images": len(labels),
         }

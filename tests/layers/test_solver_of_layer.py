@@ -55,12 +55,30 @@ def test_gradient_method_is_changed():
     assert layer.method == "dopri5"
 
 
-def test_change_forgets_the_step_remembered():
+@pytest.mark.parametrize(
+    "changes", [{"method": "tsit5"}, {"rtol": 1e-7, "options": {"max_num_steps": 9}}]
+)
+def test_change_of_more_than_tolerances_forgets_the_step_remembered(changes):
     layer = layer_of()
     layer(X, training=True)
     assert float(layer.first_step[0]) > 0
-    layer.set_solver(rtol=1e-7)
+    layer.set_solver(**changes)
     assert np.array_equal(layer.first_step, [0.0, 0.0])
+
+
+@pytest.mark.parametrize("tolerance", [1e-7, 1e-4, 1e-2])
+def test_step_remembered_is_scaled_to_other_tolerances(tolerance):
+    layer = layer_of(rtol=1e-5, atol=1e-5)
+    layer(X, training=True)
+    remembered = layer.first_step.numpy()
+    first = nfe_of(layer)
+    layer.set_solver(rtol=tolerance, atol=tolerance)
+    factor = (tolerance / 1e-5) ** 0.2
+    assert np.allclose(layer.first_step[0], factor * remembered[0], rtol=1e-5)
+    scaled = nfe_of(layer)
+    layer.forget_step()
+    assert scaled < nfe_of(layer)  # at least the evaluation that chooses a first step
+    assert (scaled <= first) == (tolerance > 1e-5)
 
 
 def test_layer_that_is_not_built_can_be_changed():
@@ -98,22 +116,43 @@ def test_change_of_method_leaves_the_options_that_it_can():
     assert layer.options == SolverOptions(on_failure="nan")
 
 
-def test_compiled_model_changes_when_it_is_compiled_again():
+def test_model_that_has_predicted_and_evaluated_solves_by_what_is_changed():
     layer = layer_of()
     model = keras.Sequential([keras.Input([6]), layer])
-    model.compile()
-    before = model.predict(X, verbose=0)
+    model.compile(loss="mse")
+    model.predict(X, verbose=0)
+    model.evaluate(X, X, verbose=0)
     layer.set_solver(method="euler", options={"num_steps": 1})
-    assert np.array_equal(model.predict(X, verbose=0), before)
-    model.compile()
-    expected = X + layer.dynamics(tf.constant(0.0), X)
-    assert np.allclose(model.predict(X, verbose=0), expected, atol=1e-6)
+    change = layer.dynamics(tf.constant(0.0), X).numpy()
+    assert np.allclose(model.predict(X, verbose=0), X + change, atol=1e-6)
+    loss = model.evaluate(X, X, verbose=0)
+    assert loss == pytest.approx(np.mean(change**2), rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["rtol", "atol", "method", "gradient", "options"])
-def test_setting_is_not_assigned_past_the_checks(name):
-    with pytest.raises(AttributeError, match=rf"use set_solver\({name}=...\)"):
-        setattr(layer_of(), name, None)
+def test_tolerance_changed_between_epochs_holds_from_then_on():
+    layer = layer_of(rtol=1e-2, atol=1e-2, remember_step=False)
+    model = keras.Sequential([keras.Input([6]), layer])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+
+    def tighten(epoch, logs):
+        layer.rtol = layer.atol = 1e-7
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=tighten)
+    history = model.fit(X, X, epochs=2, callbacks=[callback], verbose=0).history
+    first, second = history["nfe_forward"]
+    assert first < second == nfe_of(layer)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [("rtol", -1.0, "rtol is -1.0"), ("method", "rk4", "num_steps is None")],
+)
+def test_setting_that_is_assigned_is_checked(name, value, complaint):
+    layer = layer_of()
+    before = getattr(layer, name)
+    with pytest.raises(ValueError, match=complaint):
+        setattr(layer, name, value)
+    assert getattr(layer, name) == before
 
 
 def test_options_given_either_way_are_the_same_and_saved_as_a_dictionary():

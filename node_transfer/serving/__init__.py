@@ -1,0 +1,1 @@
+"""Trained models at work: predictions for image files, and exports."""

@@ -1,0 +1,47 @@
+"""Files, folders and patterns become image files, in the order that they are given in."""
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from node_transfer.data.image_files import EXTENSIONS
+
+
+def image_paths(given: Iterable[str | os.PathLike]) -> Iterator[str]:
+    """Yields the files that are meant.
+
+    A folder stands for the images in it and in its folders, by their names' endings and
+    sorted; a pattern such as `photos/*.jpg`, or `**` for folders within folders, for the
+    files it matches, sorted. What is hidden (a name that begins with a dot) is passed
+    over. A name that stands for nothing is yielded as it is, so that reading it says so.
+
+    Args:
+        given: Files, folders and patterns.
+    """
+    for path in map(os.fspath, given):
+        if os.path.isdir(path):
+            found = _in_folder(path)
+        elif glob.has_magic(path) and not os.path.exists(path):
+            found = _matched(path)
+        else:
+            found = iter([path])
+        empty = True
+        for file in found:
+            empty = False
+            yield file
+        if empty:
+            yield path
+
+
+def _in_folder(path: str) -> Iterator[str]:
+    for folder, folders, files in os.walk(path, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS:
+                yield os.path.join(folder, name)
+
+
+def _matched(pattern: str) -> Iterator[str]:
+    found = sorted(glob.iglob(pattern, recursive=True))
+    return (path for path in found if os.path.isfile(path))
