@@ -30,6 +30,17 @@ from_zip = digits.load
 """
 DOCS = PROJECT / "docs"
 SPEED = PROJECT / "benchmarks" / "results" / "solver_speed.json"
+# In place of a backbone that takes half a minute to be traced.
+TINY_BACKBONE = """
+import keras
+from node_transfer.models.backbones import BACKBONES, BackboneSpec
+
+def tiny(include_top, weights, input_shape):
+    images = keras.Input(input_shape)
+    return keras.Model(images, keras.layers.Conv2D(4, 3, strides=8)(images), name="tiny")
+
+BACKBONES["EfficientNetV2B0"] = BackboneSpec("EfficientNetV2B0", "tiny:tiny", "tiny", 96)
+"""
 EXAMPLE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
@@ -117,6 +128,8 @@ def test_examples_of_solving_run(tmp_path):
 def test_example_of_your_images_runs(tmp_path):
     (code,) = examples("docs/your-images.md")
     gallery(tmp_path / "my_images", {"blue": 12, "red": 12})
+    (tmp_path / "tiny.py").write_text(TINY_BACKBONE)
+    code = "import sys; sys.path.insert(0, '.'); import tiny\n" + code
     code = code.replace('"imagenet"', '"none"')
     done = run(f"{code}\nprint(model.class_names, data.sizes)", tmp_path)
     assert done.returncode == 0, done.stderr
