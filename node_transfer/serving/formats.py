@@ -49,8 +49,10 @@ def _write_saved_model(model, class_names, path: Path) -> None:
 def _write_tflite(model, class_names, path: Path) -> None:
     module = tf.Module()
     module.serve, _ = _frozen(model)
+    # Gradients of activations, which would be saved, too, read what is constant now.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(module, folder, {"serving_default": module.serve})
+        tf.saved_model.save(module, folder, {"serving_default": module.serve}, options)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         path.write_bytes(converter.convert())
