@@ -57,19 +57,19 @@ class Installed:
     def __init__(self, wheel: Path, folder: Path):
         self.folder = folder
         self.bin = folder / "venv" / "bin"
+        self.environ = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+        self.environ["PATH"] = f"{self.bin}{os.pathsep}{self.environ['PATH']}"
         venv.create(folder / "venv", with_pip=True)
-        pip = [self.bin / "python", "-m", "pip", "install", "--quiet", "--no-deps"]
-        subprocess.run([*pip, "--no-index", wheel], check=True)
+        pip = ("python", "-m", "pip", "install", "--quiet", "--no-deps", "--no-index")
+        self.run(*pip, str(wheel))
         (self.site,) = (folder / "venv").glob("lib/python*/site-packages")
         # What it depends on, without packages that are installed there as editable.
         (self.site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
 
     def run(self, *command) -> str:
         """Runs a command; returns what it prints."""
-        environ = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-        environ["PATH"] = f"{self.bin}{os.pathsep}{environ['PATH']}"
         done = subprocess.run(
-            command, cwd=self.folder, env=environ, capture_output=True, text=True
+            command, cwd=self.folder, env=self.environ, capture_output=True, text=True
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
