@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from node_transfer import keras_backend, keras_lookup
 
-if TYPE_CHECKING:  # for editors and type checkers: the same names, as _HOMES says
+if TYPE_CHECKING:  # for editors and type checkers: the names of the tables below
     from node_transfer.data.loading import load_data as load_data
     from node_transfer.layers.conv_dynamics import ConvDynamics as ConvDynamics
     from node_transfer.layers.dense_dynamics import DenseDynamics as DenseDynamics
@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # for editors and type checkers: the same names, as _HOMES sa
     from node_transfer.ode.failure import ODESolveError as ODESolveError
     from node_transfer.ode.odeint import odeint as odeint
     from node_transfer.ode.solver import SolverOptions as SolverOptions
+    from node_transfer.serving.exporting import export as export
+    from node_transfer.serving.predicting import predict as predict
 
 _HOMES = {
     "odeint": "node_transfer.ode.odeint",

@@ -139,21 +139,7 @@ def test_example_of_your_images_runs(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "README.md",
-        "CONTRIBUTING.md",
-        *(
-            f"docs/{p}.md"
-            for p in (
-                "design",
-                "extending",
-                "export-and-serve",
-                "solving",
-                "gradients",
-                "steps",
-            )
-        ),
-    ],
+    ["README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in DOCS.glob("*.md"))],
 )
 def test_files_that_are_named_exist(name):
     text = (PROJECT / name).read_text()

@@ -1,6 +1,8 @@
 """The wheel holds all of the package; its names and types reach who installs it."""
 
 import ast
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -49,30 +51,61 @@ def test_a_wheel_has_every_file_of_the_package(wheel):
     assert "\nLicense-Expression: MIT\n" in said and "# node-transfer\n" in said
 
 
-@pytest.mark.slow
-def test_an_installed_wheel_works_away_from_the_checkout(wheel, tmp_path):
-    venv.create(tmp_path / "venv", with_pip=True)
-    python = tmp_path / "venv" / "bin" / "python"
-    pip = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
-    subprocess.run([*pip, wheel], check=True)
-    (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
-    # The packages that it depends on, without those that are installed as editable.
-    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+class Installed:
+    """A clean environment with the wheel, and a folder that commands run in."""
 
-    def said(*command):
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+    def __init__(self, wheel: Path, folder: Path):
+        self.folder = folder
+        self.bin = folder / "venv" / "bin"
+        self.environ = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+        self.environ["PATH"] = f"{self.bin}{os.pathsep}{self.environ['PATH']}"
+        venv.create(folder / "venv", with_pip=True)
+        pip = ("python", "-m", "pip", "install", "--quiet", "--no-deps", "--no-index")
+        self.run(*pip, str(wheel))
+        (self.site,) = (folder / "venv").glob("lib/python*/site-packages")
+        # What it depends on, without packages that are installed there as editable.
+        (self.site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+
+    def run(self, *command) -> str:
+        """Runs a command; returns what it prints."""
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environ, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    where, version = said(python, "-c", IN_IT).split()
-    assert Path(where).is_relative_to(site) and version == node_transfer.__version__
-    command = tmp_path / "venv" / "bin" / "node-transfer"
-    assert "reproduce" in said(command, "--help")
-    sweep = PROJECT / "results" / "cifar10-cpu"
-    shutil.copytree(sweep, tmp_path / "sweep")
-    (tmp_path / "sweep" / "report.html").unlink()
-    said(command, "reproduce", "--report_only", "--output_dir=sweep")
-    assert (tmp_path / "sweep" / "report.html").stat().st_size > 100_000
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory) -> Installed:
+    return Installed(wheel, tmp_path_factory.mktemp("installed"))
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_works_away_from_the_checkout(installed):
+    where, version = installed.run("python", "-c", IN_IT).split()
+    assert Path(where).is_relative_to(installed.site)
+    assert version == node_transfer.__version__
+    assert "reproduce" in installed.run("node-transfer", "--help")
+    shutil.copytree(PROJECT / "results" / "cifar10-cpu", installed.folder / "sweep")
+    report = installed.folder / "sweep" / "report.html"
+    report.unlink()
+    installed.run("node-transfer", "reproduce", "--report_only", "--output_dir=sweep")
+    assert report.stat().st_size > 100_000
+
+
+@pytest.mark.slow
+def test_the_tutorial_goes_from_a_wheel_to_a_served_model(installed):
+    tutorial = (PROJECT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```(sh|python)\n(.*?)```", tutorial, re.DOTALL)
+    *first, served = [code for kind, code in blocks if kind == "python"]
+    installed.run("python", "-c", "\n".join(first))
+    commands = "".join(code for kind, code in blocks[1:] if kind == "sh")
+    assert commands.count("node-transfer ") == 4
+    short = re.sub(r"--epochs=\d+", "--epochs=1", commands)
+    printed = installed.run("bash", "-e", "-c", short)
+    assert "my_images/zero" in printed
+    name, probability = installed.run("python", "-c", served).split()
+    assert name in ("zero", "one", "two") and 1 / 3 <= float(probability) <= 1
 
 
 def test_what_type_checkers_see_is_what_there_is():
@@ -82,7 +115,7 @@ def test_what_type_checkers_see_is_what_there_is():
         if isinstance(node, ast.If)
     ]
     homes = {alias.asname: line.module for line in typed.body for alias in line.names}
-    assert homes == node_transfer._HOMES
+    assert homes == {**node_transfer._HOMES, **node_transfer._HOMES_OF_TRAINED}
 
 
 def test_mypy_knows_the_public_names(tmp_path):
