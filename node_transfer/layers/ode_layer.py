@@ -208,7 +208,7 @@ class ODELayer(SolverLayer):
             states = tf.concat([h0[None], states], axis=0)
         axes = range(states.shape.rank)
         sequence = tf.transpose(states, [1, 0, *axes[2:]])
-        return tf.ensure_shape(sequence, self.compute_output_shape(h0.shape))
+        return tf.ensure_shape(sequence, ODELayer.compute_output_shape(self, h0.shape))
 
     def _place_in_model(self) -> int:
         """How many other ODE layers the model that is being called has called before."""

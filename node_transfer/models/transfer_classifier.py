@@ -6,8 +6,7 @@ import keras
 import tensorflow as tf
 
 from node_transfer.models import earlier_files
-
-BLOCK_INPUTS = ("pooled", "feature_map")
+from node_transfer.models.blocks import BLOCK_INPUTS
 
 
 @keras.saving.register_keras_serializable(package="node_transfer")

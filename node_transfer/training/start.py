@@ -8,7 +8,8 @@ from node_transfer.data.image_data import ImageData
 from node_transfer.data.loading import load_data
 from node_transfer.errors import UserError
 from node_transfer.models.backbones import BACKBONES, MIN_IMAGE_SIZE
-from node_transfer.runs.config import WEIGHTS_WORDS, ExperimentConfig
+from node_transfer.runs.choices import WEIGHTS_WORDS
+from node_transfer.runs.config import ExperimentConfig
 from node_transfer.runs.directory import RunDirectory
 
 
