@@ -6,12 +6,14 @@ from typing import Any
 
 from absl import flags
 
+from node_transfer.cli.recipe_flags import define_recipe_flags, typed
 from node_transfer.models.backbones import BACKBONES
 from node_transfer.models.blocks import ACTIVATIONS, BLOCK_INPUTS, BLOCKS, DYNAMICS
 from node_transfer.models.own_parts import is_own
 from node_transfer.ode import methods
 from node_transfer.runs import choices
 from node_transfer.runs.config import ExperimentConfig
+from node_transfer.runs.recipes import with_recipe
 
 FLAGS = flags.FLAGS
 
@@ -51,6 +53,7 @@ def define_experiment_flags(defaults: ExperimentConfig):
     define_data_note_flag()
     _define_model_flags(defaults)
     _define_training_flags(defaults)
+    define_recipe_flags(defaults)
     _define_ode_flags(defaults)
     flags.DEFINE_string(
         "output_dir",
@@ -276,15 +279,13 @@ def config_from_flags(defaults: ExperimentConfig) -> ExperimentConfig:
         UserError: A value that no experiment can have.
     """
     names = {field.name for field in dataclasses.fields(ExperimentConfig)}
-    names -= {"experiment"}
-    return dataclasses.replace(defaults, **{name: FLAGS[name].value for name in names})
+    values = {name: FLAGS[name].value for name in names - {"experiment"}}
+    if FLAGS["recipe"].present:
+        given = {name: value for name, value in values.items() if FLAGS[name].present}
+        return with_recipe(defaults, **given)
+    return dataclasses.replace(defaults, **values)
 
 
 def arguments(changes: Mapping[str, Any]) -> list[str]:
     """Returns flags as they are typed, from the fields that they set."""
-    return [
-        f"--{'' if value else 'no'}{name}"
-        if isinstance(value, bool)
-        else f"--{name}={value}"
-        for name, value in changes.items()
-    ]
+    return [typed(name, value) for name, value in changes.items()]

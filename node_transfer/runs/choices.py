@@ -5,6 +5,7 @@ from node_transfer.models.backbones import BACKBONES
 from node_transfer.models.blocks import ACTIVATIONS, BLOCK_INPUTS, BLOCKS, DYNAMICS
 from node_transfer.models.own_parts import check_name, is_own
 from node_transfer.ode import methods
+from node_transfer.runs.recipes import RECIPES
 
 DEFAULT_BACKBONE = "EfficientNetB0"
 DEFAULT_WEIGHTS = "auto"
@@ -33,6 +34,7 @@ def check_names(config) -> None:
         ("backbone", BACKBONES, True),
         ("activation", ACTIVATIONS, False),
         ("block_input", BLOCK_INPUTS, False),
+        ("recipe", RECIPES, False),
         ("optimizer", OPTIMIZERS, False),
         ("lr_schedule", LR_SCHEDULES, False),
         ("method", method_names(), True),
@@ -82,4 +84,49 @@ def check_numbers(config) -> None:
         raise UserError(
             f"validation_fraction is {config.validation_fraction}: pass a number "
             "between 0 and 1, such as 0.1."
+        )
+
+
+def check_recipe(config) -> None:
+    """Raises `UserError` for parts of a recipe that cannot be, or not together."""
+    for name in ("head_epochs", "warmup_epochs", "patience"):
+        value = getattr(config, name)
+        if value < 0:
+            raise UserError(f"{name} is {value}: pass a positive integer, or 0.")
+    for name in ("label_smoothing", "ema"):
+        value = getattr(config, name)
+        if not 0 <= value < 1:
+            raise UserError(f"{name} is {value}: pass a number from 0 to below 1.")
+    for name in ("random_resized_crop", "randaugment"):
+        value = getattr(config, name)
+        if not 0 <= value <= 1:
+            raise UserError(f"{name} is {value}: pass a number from 0 to 1.")
+    if not 0 <= config.weight_decay < float("inf"):
+        raise UserError(
+            f"weight_decay is {config.weight_decay}: pass a positive number, such as "
+            "0.05, or 0."
+        )
+    _check_lengths(config)
+
+
+def _check_lengths(config) -> None:
+    """The stages and the warm-up have to fit into the epochs."""
+    whole = config.epochs
+    if config.head_epochs and not config.freeze_backbone:
+        whole -= config.head_epochs
+        if whole < 1:
+            raise UserError(
+                f"head_epochs is {config.head_epochs} and epochs is {config.epochs}: "
+                "pass more epochs=, to train the backbone in, or freeze_backbone=True."
+            )
+    if config.warmup_epochs and config.lr_schedule != "cosine":
+        raise UserError(
+            f"warmup_epochs is {config.warmup_epochs} and lr_schedule is "
+            f"{config.lr_schedule!r}, which has no warm-up: pass lr_schedule=cosine, or "
+            "warmup_epochs=0."
+        )
+    if config.warmup_epochs >= whole:
+        raise UserError(
+            f"warmup_epochs is {config.warmup_epochs} of {whole} epochs of the whole "
+            "network: pass fewer, or more epochs=."
         )

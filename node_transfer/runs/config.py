@@ -26,6 +26,8 @@ class ExperimentConfig:
         dynamics: A key of `DYNAMICS`, or `package.module:ClassName` of one's own.
         block_input: What dynamics of one's own work on; `None` is `"pooled"`.
         activation: `None` stands for the layer's own.
+        recipe: Where the fields below it are from, a key of `recipes.RECIPES`; what is
+            computed is in those fields alone.
         backbone, weights, image_size: `None` stands for the default, and with
             `init_from` for what the earlier run has.
     """
@@ -53,6 +55,18 @@ class ExperimentConfig:
     validation_fraction: float = 0.1
     augment: bool = False
     freeze_backbone: bool = False
+    recipe: str = declared("paper", matters=False)
+    head_epochs: int = 0
+    warmup_epochs: int = 0
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    ema: float = 0.0
+    adapt_batchnorm: bool = False
+    random_resized_crop: float = 0.0
+    hflip: bool = False
+    randaugment: float = 0.0
+    patience: int = 0
+    restore_best_weights: bool = False
     dynamics: str = "dense"
     hidden_units: int = 128
     activation: str | None = None
@@ -73,6 +87,7 @@ class ExperimentConfig:
         check_types(self)
         choices.check_names(self)
         choices.check_numbers(self)
+        choices.check_recipe(self)
         self._check_paths()
 
     def _check_paths(self):
