@@ -69,8 +69,12 @@ def test_examples_of_solving_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["docs/design.md", "docs/extending.md", "docs/solving.md", "README.md"]
-)
+    "name",
+    [
+        "docs/design.md", "docs/extending.md", "docs/solving.md", "docs/blocks.md",
+        "docs/recipes.md", "README.md",
+    ],
+)  # fmt: skip
 def test_files_that_are_named_exist(name):
     text = (PROJECT / name).read_text()
     rooms = "ode|layers|models|data|runs|training|analysis|cli"

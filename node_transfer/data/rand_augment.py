@@ -26,9 +26,9 @@ def operations(strength: float) -> list[keras.layers.Layer]:
         layers.RandomRotation(30 / 360 * m, **seeded),
         layers.RandomBrightness(0.45 * m, **seeded),
         layers.RandomColorDegeneration(0.9 * m, **seeded),
-        layers.RandomContrast(0.9 * m, **seeded),
+        layers.RandomContrast((0.9 * m, 0.9 * m), **seeded),  # down and up
         layers.RandomSharpness((0.5 - 0.45 * m, 0.5 + 0.45 * m), **seeded),
-        layers.RandomPosterization(8 - round(4 * m), **seeded),
+        layers.RandomPosterization([8 - round(4 * m)] * 2, **seeded),  # bits
         layers.AutoContrast(**options),
         layers.Equalization(**options),
     ]

@@ -78,7 +78,8 @@ def test_weights_of_dense_dynamics_follow_their_own_equation(units):
     expected, *weights = solved(coupled, h0, w1, b1, w2)
     assert np.allclose(layer(h0), expected, rtol=1e-8, atol=1e-9)
     forward, back = (
-        e(1.0) for e in (dynamics.hidden_evolution, dynamics.output_evolution)
+        e(tf.constant(1.0, tf.float64))
+        for e in (dynamics.hidden_evolution, dynamics.output_evolution)
     )
     for ours, theirs in zip(
         (w1 @ np.transpose(forward), forward @ b1, back @ w2), weights, strict=True

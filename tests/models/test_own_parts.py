@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from node_transfer import ODELayer
 from node_transfer.errors import UserError
 from node_transfer.models import blocks
 from node_transfer.models.own_parts import make_backbone
@@ -14,6 +15,8 @@ from node_transfer.models.pretrained import backbone_with_source
 from node_transfer.runs.config import BASELINE, NODE_RK
 from node_transfer.training.build import load_classifier
 from node_transfer.training.experiment import run_experiment
+from tests.conftest import PROJECT
+from tests.test_docs import EXAMPLE
 from tests.training.made import quick
 
 MODULE = '''
@@ -203,3 +206,17 @@ def test_a_block_that_widens_starts_from_the_final_layer_of_the_run_before(
     assert np.array_equal(model.head.kernel[:4], earlier.head.kernel)
     assert not np.any(model.head.kernel[4:])
     assert np.array_equal(model.head.bias, earlier.head.bias)
+
+
+def test_examples_of_the_docs_are_parts_that_work(tmp_path, monkeypatch):
+    text = (PROJECT / "docs/blocks.md").read_text()
+    (tmp_path / "blocks_example.py").write_text("\n".join(EXAMPLE.findall(text)))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    block = blocks.make_block(
+        dataclasses.replace(NODE_RK, dynamics="blocks_example:Spring", rtol=1e-6)
+    )
+    assert isinstance(block, ODELayer)
+    x = np.ones((2, 4), "float32")
+    assert np.allclose(block(x), np.exp(-1), atol=1e-4)
+    assert make_backbone("blocks_example:small_net", 32).name == "small_net"
