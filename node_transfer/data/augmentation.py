@@ -1,10 +1,11 @@
 """What training images go through, drawn for each image of each epoch by itself."""
 
 import dataclasses
+from collections.abc import Callable
 
 import tensorflow as tf
 
-from node_transfer.data.rand_augment import rand_augment
+from node_transfer.data.rand_augment import operations, rand_augment
 
 CROP_PADDING = 4  # pixels at 32x32, scaled with the image
 ASPECT_RATIOS = (3 / 4, 4 / 3)  # of a resized crop
@@ -24,8 +25,8 @@ class Augmentation:
         resized_crop: The least part of an image's area in a crop of random size, aspect
             ratio and place, which is resized to the image's own size; 0: no such crop.
         flip: Whether to mirror half of the images.
-        randaugment: Strength of two operations of `rand_augment.rand_augment` on each
-            image, above 0 and at most 1; 0: none.
+        randaugment: Strength of two of `rand_augment.operations` on each image, at most
+            1; 0: none.
 
     Reference: Szegedy et al. (2015), Going Deeper with Convolutions, arXiv:1409.4842,
     section 6 (crops).
@@ -39,23 +40,26 @@ class Augmentation:
     def __bool__(self) -> bool:
         return dataclasses.asdict(self) != dataclasses.asdict(Augmentation())
 
-    def __call__(self, images, seed: int, epoch, indices) -> tf.Tensor:
-        """Returns the images changed.
+    def make(self) -> Callable[[tf.Tensor, int, tf.Tensor, tf.Tensor], tf.Tensor]:
+        """Returns the function that changes images; not to be called in a `tf.function`.
 
-        Args:
-            images: Shape `(batch, size, size, 3)`, from 0 to 255.
-            seed: Of the run.
-            epoch: Its number, from 0, int64.
-            indices: Numbers of the images in their split, `(batch,)`.
+        Its arguments are the images, shape `(batch, size, size, 3)`, from 0 to 255; the
+        seed of the run; the epoch's number, from 0, int64; and the numbers of the images
+        in their split, shape `(batch,)`.
         """
-        if self.shift:
-            images = _shifted(images, seed, epoch, indices)
-        first, indices = seed + 1_000_003 * epoch, tf.cast(indices, tf.int64)
-        if self.resized_crop or self.flip:
-            images = self._cropped(images, first + _BOXES, indices)
-        if self.randaugment:
-            images = rand_augment(images, self.randaugment, first + _OPERATIONS, indices)
-        return images
+        layers = operations(self.randaugment) if self.randaugment else []
+
+        def changed(images, seed, epoch, indices):
+            if self.shift:
+                images = _shifted(images, seed, epoch, indices)
+            first, indices = seed + 1_000_003 * epoch, tf.cast(indices, tf.int64)
+            if self.resized_crop or self.flip:
+                images = self._cropped(images, first + _BOXES, indices)
+            if layers:
+                images = rand_augment(images, layers, first + _OPERATIONS, indices)
+            return images
+
+        return changed
 
     def _cropped(self, images, first, indices):
         """Crops, mirrors and resizes, each image by a box of its own."""

@@ -55,6 +55,7 @@ def training_batches(
     """
     if augment is True:
         augment = Augmentation(shift=True)
+    change = augment.make() if augment else None
     size = data.sizes["train"]
     epoch_numbers = tf.data.Dataset.range(first_epoch, epochs)
     if data.fits_in_memory("train"):
@@ -83,8 +84,8 @@ def training_batches(
         )
 
     def finish(epoch, size, indices, images, labels):
-        if augment:
-            images = augment(images, seed, epoch, indices)
+        if change:
+            images = change(images, seed, epoch, indices)
         batch = tf.cast(images, tf.float32), labels
         return batch if share is None else (*batch, size)
 

@@ -9,9 +9,10 @@ NUM_OPS = 2
 def operations(strength: float) -> list[keras.layers.Layer]:
     """Returns the operations that images are changed by, at a strength from 0 to 1.
 
-    At 1 they are about as strong as at the end of the paper's scale, which is 30.
-    Solarization is left out, since Keras draws its threshold from 0 up, where nearly
-    every pixel is inverted.
+    At 1 they are about as strong as at the end of the paper's scale, which is 30, so
+    that 0.3 is the usual 9. Solarization is left out, since Keras draws its threshold
+    from 0 up, where nearly every pixel is inverted. The layers have variables: they are
+    not to be made in a `tf.function`.
     """
     layers, m = keras.layers, strength
     options = {"value_range": (0, 255), "dtype": "float32"}
@@ -34,7 +35,7 @@ def operations(strength: float) -> list[keras.layers.Layer]:
     ]
 
 
-def rand_augment(images, strength: float, first, indices) -> tf.Tensor:
+def rand_augment(images, layers: list[keras.layers.Layer], first, indices) -> tf.Tensor:
     """Changes each image by two operations, drawn for it alone.
 
     `keras.layers.RandAugment` draws one pair for a whole batch, equalizes the images of
@@ -45,7 +46,7 @@ def rand_augment(images, strength: float, first, indices) -> tf.Tensor:
 
     Args:
         images: Shape `(batch, size, size, 3)`, from 0 to 255.
-        strength: From 0 to 1; 0.3 is the usual 9 of 30.
+        layers: See `operations`.
         first: The seed's first number, int64.
         indices: Numbers of the images, int64, `(batch,)`: the seed's second.
 
@@ -54,7 +55,7 @@ def rand_augment(images, strength: float, first, indices) -> tf.Tensor:
 
     Reference: Cubuk, Zoph, Shlens & Le (2020), RandAugment, arXiv:1909.13719.
     """
-    layers, shape = operations(strength), images.shape[1:]
+    shape = images.shape[1:]
 
     def seed_of(i, use):
         return tf.stack([first, (NUM_OPS + 1) * i + use])

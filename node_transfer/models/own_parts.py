@@ -85,7 +85,7 @@ def layer_class(argument: str, name: str) -> "type[keras.layers.Layer]":
     return found
 
 
-def make_layer(argument: str, name: str, *args, **kwargs) -> "keras.layers.Layer":
+def make_layer(argument: str, name: str, /, *args, **kwargs) -> "keras.layers.Layer":
     """Makes a Keras layer of the user's own, one that a saved model brings back.
 
     Args:

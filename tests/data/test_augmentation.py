@@ -23,7 +23,8 @@ def ramp(count):
 
 def changed(augmentation, images, seed=3, epoch=2, first=0):
     indices = tf.range(first, first + len(images))
-    return augmentation(images, seed, tf.constant(epoch, tf.int64), indices).numpy()
+    change = augmentation.make()
+    return change(images, seed, tf.constant(epoch, tf.int64), indices).numpy()
 
 
 @pytest.fixture(scope="module")
