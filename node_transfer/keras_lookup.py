@@ -13,12 +13,17 @@ import sys
 from node_transfer.registry import locate
 
 SERIALIZABLE = (
+    "node_transfer.layers.augmented_ode_layer:AugmentedODELayer",
     "node_transfer.layers.conv_dynamics:ConvDynamics",
     "node_transfer.layers.dense_dynamics:DenseDynamics",
+    "node_transfer.layers.evolving_dynamics:EvolvingConvDynamics",
+    "node_transfer.layers.evolving_dynamics:EvolvingDenseDynamics",
     "node_transfer.layers.function_dynamics:FunctionDynamics",
     "node_transfer.layers.ode_layer:ODELayer",
     "node_transfer.layers.residual_layer:ResidualLayer",
     "node_transfer.layers.resizing_layer:ResizingLayer",
+    "node_transfer.layers.same_width_dense:SameWidthDense",
+    "node_transfer.layers.weight_evolution:WeightEvolution",
     "node_transfer.models.transfer_classifier:TransferClassifier",
 )
 

@@ -2,7 +2,13 @@
 
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from node_transfer.models.blocks import BLOCKS, DYNAMICS, block_input_of, find
+from node_transfer.models.blocks import (
+    BLOCKS,
+    DYNAMICS,
+    block_input_of,
+    find,
+    in_words,
+)
 
 
 def draw_model(axes, experiment: dict, image_size: int) -> None:
@@ -17,6 +23,7 @@ def draw_model(axes, experiment: dict, image_size: int) -> None:
         UserError: The experiment's block, or its dynamics, is in no table.
     """
     block = find(BLOCKS, "block", experiment["block"])
+    activation = experiment.get("activation")
     axes.set_axis_off()
     axes.grid(False)
     axes.set_ylim(0, 36)
@@ -25,9 +32,13 @@ def draw_model(axes, experiment: dict, image_size: int) -> None:
     boxes.append((18, 19, experiment["backbone"], "backbone"))
     middle = [(13, "average", "pooling")]
     if block.layer is not None:
-        works_on = block_input_of(block.name, experiment["dynamics"])
+        works_on = block_input_of(
+            block.name, experiment["dynamics"], experiment.get("block_input")
+        )
         place = 0 if works_on == "feature_map" else 1
-        middle.insert(place, (22, block.title, block.equation))
+        middle.insert(
+            place, (22, block.title, in_words(block.equation, block, activation))
+        )
     left = 41
     for width, first, second in middle:
         boxes.append((left, width, first, second))
@@ -51,10 +62,13 @@ def draw_model(axes, experiment: dict, image_size: int) -> None:
         axes.text(centre, 20.6, first, ha="center", va="center", fontsize=8.5)
         axes.text(centre, 16.6, second, ha="center", va="center", fontsize=7.5)
         if is_block:
-            below = [block.formula]
+            below = [in_words(block.formula or "", block, activation)]
             if block.has_dynamics:
                 axes.text(centre, 28.5, "h(0) → h(1)", ha="center", fontsize=8.5)
-                formula = find(DYNAMICS, "dynamics", experiment["dynamics"]).formula
+                dynamics = find(DYNAMICS, "dynamics", experiment["dynamics"])
+                formula = in_words(dynamics.formula, dynamics, activation)
+                if block.evolving:  # the time is in the weights alone
+                    formula = formula.replace("[h, t]", "h")
                 below = [formula, _solver(experiment)]
             for y, line in zip((8.5, 4.0), below, strict=False):
                 axes.text(centre, y, line, ha="center", fontsize=7.5)

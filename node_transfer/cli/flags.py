@@ -6,11 +6,14 @@ from typing import Any
 
 from absl import flags
 
+from node_transfer.cli.recipe_flags import define_recipe_flags, typed
 from node_transfer.models.backbones import BACKBONES
-from node_transfer.models.blocks import BLOCKS, DYNAMICS
+from node_transfer.models.blocks import ACTIVATIONS, BLOCK_INPUTS, BLOCKS, DYNAMICS
+from node_transfer.models.own_parts import is_own
 from node_transfer.ode import methods
-from node_transfer.runs import config as choices
+from node_transfer.runs import choices
 from node_transfer.runs.config import ExperimentConfig
+from node_transfer.runs.recipes import with_recipe
 
 FLAGS = flags.FLAGS
 
@@ -52,6 +55,7 @@ def define_experiment_flags(defaults: ExperimentConfig):
     define_data_note_flag()
     _define_model_flags(defaults)
     _define_training_flags(defaults)
+    define_recipe_flags(defaults)
     _define_ode_flags(defaults)
     flags.DEFINE_string(
         "output_dir",
@@ -67,11 +71,12 @@ def define_experiment_flags(defaults: ExperimentConfig):
 
 def define_network_flags(backbone_note: str = "", weights_note: str = ""):
     """Flags of the backbone and what it starts from; a note follows the default."""
-    flags.DEFINE_enum(
+    _define_row(
         "backbone",
         None,
-        list(BACKBONES),
-        "The network whose features the final layer sees. Default: "
+        BACKBONES,
+        "The network whose features the final layer sees; or package.module:function "
+        "of your own, see docs/blocks.md. Default: "
         f"{choices.DEFAULT_BACKBONE}{backbone_note}.",
     )
     flags.DEFINE_string(
@@ -183,25 +188,55 @@ def _define_training_flags(defaults: ExperimentConfig):
     )
 
 
+def _define_row(name: str, default: str | None, table: Mapping[str, Any], help: str):
+    """A flag for a row of a table, or for a part of the user's own."""
+    flags.DEFINE_string(name, default, f"<{'|'.join(table)}>: {help}")
+    flags.register_validator(
+        name,
+        lambda value: value is None or value in table or is_own(value),
+        message=f"choose one of {', '.join(table)}, or package.module:Name",
+    )
+
+
 def _define_ode_flags(defaults: ExperimentConfig):
     flags.DEFINE_enum(
         "block",
         defaults.block,
         list(BLOCKS),
         "What stands before the final layer: none; ode, dh/dt = f(h, t) solved from 0 to "
-        "1; or residual, h + f(h) on the pooled features.",
+        "1; residual, h + f(h) on the pooled features; anode, an ODE with channels added "
+        "to its state; anodev2, an ODE whose weights move in time; or dense, a fully "
+        "connected layer on the pooled features. See docs/blocks.md.",
     )
-    flags.DEFINE_enum(
+    _define_row(
         "dynamics",
         defaults.dynamics,
-        list(DYNAMICS),
-        "The f of dh/dt = f(h, t): dense, on the pooled features, or conv, on the "
-        "feature map.",
+        DYNAMICS,
+        "The f of dh/dt = f(h, t): dense, on the pooled features; conv, on the feature "
+        "map; or package.module:ClassName, a Keras layer of your own.",
+    )
+    flags.DEFINE_enum(
+        "block_input",
+        defaults.block_input,
+        list(BLOCK_INPUTS),
+        "What dynamics of your own work on. Default: the pooled features.",
     )
     flags.DEFINE_integer(
         "hidden_units",
         defaults.hidden_units,
         "Width inside f: hidden units (dense) or filters (conv).",
+        lower_bound=1,
+    )
+    flags.DEFINE_enum(
+        "activation",
+        defaults.activation,
+        list(ACTIVATIONS),
+        "The activation inside f, or of the dense block. Default: tanh; of conv relu.",
+    )
+    flags.DEFINE_integer(
+        "augment_channels",
+        defaults.augment_channels,
+        "Channels that the block anode adds to the state, zero at first.",
         lower_bound=1,
     )
     define_solver_flags(defaults)
@@ -254,15 +289,13 @@ def config_from_flags(defaults: ExperimentConfig) -> ExperimentConfig:
         UserError: A value that no experiment can have.
     """
     names = {field.name for field in dataclasses.fields(ExperimentConfig)}
-    names -= {"experiment"}
-    return dataclasses.replace(defaults, **{name: FLAGS[name].value for name in names})
+    values = {name: FLAGS[name].value for name in names - {"experiment"}}
+    if FLAGS["recipe"].present:
+        given = {name: value for name, value in values.items() if FLAGS[name].present}
+        return with_recipe(defaults, **given)
+    return dataclasses.replace(defaults, **values)
 
 
 def arguments(changes: Mapping[str, Any]) -> list[str]:
     """Returns flags as they are typed, from the fields that they set."""
-    return [
-        f"--{'' if value else 'no'}{name}"
-        if isinstance(value, bool)
-        else f"--{name}={value}"
-        for name, value in changes.items()
-    ]
+    return [typed(name, value) for name, value in changes.items()]

@@ -5,9 +5,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from node_transfer.data.augmentation import Augmentation
 from node_transfer.data.image_data import SHUFFLE_BUFFER_BYTES, ImageData
-
-CROP_PADDING = 4  # pixels at 32x32, scaled with the image
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +28,7 @@ def training_batches(
     seed: int,
     first_epoch: int,
     epochs: int,
-    augment: bool = False,
+    augment: bool | Augmentation = False,
     share: Share | None = None,
 ) -> tf.data.Dataset:
     """Returns the batches of the epochs from `first_epoch` on, one after the other.
@@ -45,13 +44,16 @@ def training_batches(
         batch_size: Examples a batch.
         seed: Of order and augmentation.
         first_epoch, epochs: Epochs run from `first_epoch` to `epochs - 1`.
-        augment: Whether to flip images at random and to crop them after padding.
+        augment: What images go through; `True`: `Augmentation(shift=True)`.
         share: Whose parts of a batch to return; `None`: whole batches.
 
     Returns:
         `(images, labels)`; with a share `(images, labels, size)` for each local replica,
         one after the other: its part, and the size of the whole batch.
     """
+    if augment is True:
+        augment = Augmentation(shift=True)
+    change = augment.make() if augment else None
     size = data.sizes["train"]
     epoch_numbers = tf.data.Dataset.range(first_epoch, epochs)
     if data.fits_in_memory("train"):
@@ -91,8 +93,8 @@ def training_batches(
         )
 
     def finish(epoch, size, indices, images, labels):
-        if augment:
-            images = _augmented(images, seed, epoch, indices)
+        if change:
+            images = change(images, seed, epoch, indices)
         batch = tf.cast(images, tf.float32), labels
         return batch if share is None else (*batch, size)
 
@@ -158,20 +160,3 @@ def _in_memory(examples: tf.data.Dataset) -> tuple[tf.Tensor, tf.Tensor]:
         return tuple(
             tf.constant(np.concatenate(part)) for part in zip(*batches, strict=True)
         )
-
-
-def _augmented(images, seed, epoch, indices) -> tf.Tensor:
-    """Flips at random, and crops at random after reflecting the border."""
-    size = images.shape[1]
-    padding = max(1, CROP_PADDING * size // 32)
-    padding = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
-    padded = tf.pad(images, padding, "REFLECT")
-
-    def one(arguments):
-        image, i = arguments
-        # Two numbers make a seed: one of the epoch, one of the image and its use.
-        first, second = seed + 1_000_003 * epoch, 2 * tf.cast(i, tf.int64)
-        image = tf.image.stateless_random_crop(image, (size, size, 3), [first, second])
-        return tf.image.stateless_random_flip_left_right(image, [first, second + 1])
-
-    return tf.map_fn(one, (padded, indices), fn_output_signature=images.dtype)

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from node_transfer.layers import activations
+
 
 @keras.saving.register_keras_serializable(package="node_transfer")
 class ConvDynamics(keras.layers.Layer):
@@ -15,6 +17,7 @@ class ConvDynamics(keras.layers.Layer):
         filters: Channels between the two convolutions; `None`: those of the state.
         groups: Most groups of the normalisation; the largest divisor of the channels
             that this allows is taken.
+        activation: In place of the ReLU: name or function.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
@@ -28,18 +31,27 @@ class ConvDynamics(keras.layers.Layer):
     al. (2018), arXiv:1806.07366, section 3.
     """
 
-    def __init__(self, filters: int | None = None, groups: int = 32, **kwargs):
+    time_channels = 1  # of each convolution's input
+
+    def __init__(
+        self,
+        filters: int | None = None,
+        groups: int = 32,
+        activation="relu",
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         if filters is not None and filters < 1:
             raise ValueError(f"filters is {filters}: pass a positive integer or None.")
         self.filters = filters
         self.groups = groups
+        self.activation = activations.get(activation)
 
     def build(self, t_shape, inputs_shape):
         if len(inputs_shape) != 4:
             raise ValueError(
-                f"ConvDynamics got a state of shape {tuple(inputs_shape)}: it needs a "
-                "feature map (batch, height, width, channels)."
+                f"{type(self).__name__} got a state of shape {tuple(inputs_shape)}: it "
+                "needs a feature map (batch, height, width, channels)."
             )
         channels = inputs_shape[-1]
         inner = self.filters or channels
@@ -49,7 +61,7 @@ class ConvDynamics(keras.layers.Layer):
         for norm, n in zip(self.norms, (channels, inner, channels), strict=True):
             norm.build((*batch_and_space, n))
         for convolution, n in zip(self.convolutions, (channels, inner), strict=True):
-            convolution.build((*batch_and_space, n + 1))
+            convolution.build((*batch_and_space, n + self.time_channels))
 
     def _norm(self, channels):
         groups = next(
@@ -66,7 +78,8 @@ class ConvDynamics(keras.layers.Layer):
         time = ops.cast(t, self.compute_dtype) * ops.ones_like(inputs[..., :1])
         h = inputs
         for norm, convolution in zip(self.norms[:2], self.convolutions, strict=True):
-            h = convolution(ops.concatenate([ops.relu(norm(h)), time], axis=-1))
+            h = self.activation(norm(h))
+            h = convolution(ops.concatenate([h, time], axis=-1))
         return self.norms[2](h)
 
     def compute_output_shape(self, t_shape, inputs_shape):
@@ -77,4 +90,5 @@ class ConvDynamics(keras.layers.Layer):
             **super().get_config(),
             "filters": self.filters,
             "groups": self.groups,
+            "activation": activations.serialize(self.activation),
         }

@@ -3,13 +3,15 @@
 import keras
 from keras import ops
 
+from node_transfer.layers import activations
+
 
 class OneHiddenLayer(keras.layers.Layer):
     """Constructor, config and weights of `W2 act(W1 h + b1) + b2`.
 
     Args:
         hidden_units: Width of the hidden layer.
-        activation: Name or function.
+        activation: Name, see `activations.get`, or function.
         kernel_initializer: Initializer of every kernel, each drawn by itself.
         **kwargs: Passed to `keras.layers.Layer`.
 
@@ -28,7 +30,7 @@ class OneHiddenLayer(keras.layers.Layer):
         if hidden_units < 1:
             raise ValueError(f"hidden_units is {hidden_units}: pass a positive integer.")
         self.hidden_units = hidden_units
-        self.activation = keras.activations.get(activation)
+        self.activation = activations.get(activation)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def add_kernel(self, name: str, shape: tuple[int, int]) -> keras.Variable:
@@ -51,6 +53,6 @@ class OneHiddenLayer(keras.layers.Layer):
         return {
             **super().get_config(),
             "hidden_units": self.hidden_units,
-            "activation": keras.activations.serialize(self.activation),
+            "activation": activations.serialize(self.activation),
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }

@@ -211,7 +211,7 @@ class ODELayer(SolverLayer):
             states = tf.concat([h0[None], states], axis=0)
         axes = range(states.shape.rank)
         sequence = tf.transpose(states, [1, 0, *axes[2:]])
-        return tf.ensure_shape(sequence, self.compute_output_shape(h0.shape))
+        return tf.ensure_shape(sequence, ODELayer.compute_output_shape(self, h0.shape))
 
     def _note_place_in_model(self) -> None:
         """Notes which model is being called, and how many ODE layers it called before."""

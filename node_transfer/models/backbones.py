@@ -10,8 +10,10 @@ One row is all that a network needs, of `keras.applications` or elsewhere:
 import dataclasses
 
 from node_transfer.errors import UserError
+from node_transfer.models.own_parts import is_own
 
 MIN_IMAGE_SIZE = 32
+OWN_IMAGE_SIZE = 224  # of a backbone of the user's own, where images differ in size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +25,7 @@ class BackboneSpec:
         constructor: `"module:function"`, called with `include_top`, `weights` and
             `input_shape` as those of `keras.applications` are, and with `input_tensor`
             where there is a `scale` or an `offset`.
-        keras_name: The `name` of the Keras model that it makes.
+        keras_name: The `name` of the Keras model that it makes; `None`: any.
         image_size: Height and width of the images it was trained on, in pixels.
         weights_url: The file of its ImageNet weights without the top; `None`: there is
             none.
@@ -38,7 +40,7 @@ class BackboneSpec:
 
     name: str
     constructor: str
-    keras_name: str
+    keras_name: str | None
     image_size: int
     weights_url: str | None = None
     weights_hash: str | None = None
@@ -143,7 +145,12 @@ BACKBONES = {spec.name: spec for spec in _ROWS}
 
 
 def check_backbone(name: str) -> BackboneSpec:
-    """Returns the backbone's spec; raises `UserError` where there is none."""
+    """Returns the backbone's spec; raises `UserError` where there is none.
+
+    A function of the user's own, `package.module:function`, needs no row.
+    """
+    if is_own(name):
+        return BackboneSpec(name, name, keras_name=None, image_size=OWN_IMAGE_SIZE)
     if name not in BACKBONES:
         raise UserError(
             f"Unknown backbone {name!r}: choose one of {', '.join(BACKBONES)}."

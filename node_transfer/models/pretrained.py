@@ -9,6 +9,7 @@ import keras
 
 from node_transfer.errors import UserError, first_line
 from node_transfer.models.backbones import BackboneSpec, check_backbone
+from node_transfer.models.own_parts import is_own, make_backbone
 from node_transfer.network import server_answers
 from node_transfer.registry import locate
 
@@ -20,7 +21,7 @@ _IMAGENET_STDDEV_RGB = (0.229, 0.224, 0.225)
 @dataclasses.dataclass(frozen=True)
 class WeightsSource:
     """Where a backbone's first weights came from: `kind` is `"imagenet"`, `"file"`,
-    `"random"` or `"run"`; `detail` says more, for the run's record."""
+    `"random"`, `"own"` or `"run"`; `detail` says more, for the run's record."""
 
     kind: str
     detail: str
@@ -37,10 +38,12 @@ def build_backbone(
     layer always. So a weights file given by path is the same function as the download.
 
     Args:
-        name: A key of `BACKBONES`.
+        name: A key of `BACKBONES`, or `package.module:function` of one's own, see
+            `own_parts.make_backbone`.
         weights: `"imagenet"` (Keras's download or its cache), `"none"` (random),
             `"auto"` (ImageNet if it can be had, else random), or the path of a weights
-            file for the network without its top, such as `*_notop.h5`.
+            file for the network without its top, such as `*_notop.h5`. A function of
+            one's own makes its weights itself: `"auto"` keeps those.
         image_size: Height and width of the input, at least 32; `None`: the size that
             the network was trained on.
 
@@ -67,6 +70,13 @@ def backbone_with_source(
             f"or more; pass image_size={spec.min_image_size} or larger to have them "
             "scaled up."
         )
+    if is_own(name) and weights in ("imagenet", "none"):
+        raise UserError(
+            f"weights is {weights!r} and backbone is {name!r}, which makes its own: "
+            "leave weights= out, or pass the path of a weights file."
+        )
+    if is_own(name) and weights == "auto":
+        return make_backbone(name, size), WeightsSource("own", f"as made by {name}")
     if weights == "none":
         return _untrained(spec, size), WeightsSource("random", "random initial weights")
     if weights not in ("imagenet", "auto"):
@@ -86,6 +96,8 @@ def backbone_with_source(
 
 def _untrained(spec: BackboneSpec, size: int) -> keras.Model:
     """The network with random weights and every layer of the ImageNet one."""
+    if is_own(spec.name):
+        return make_backbone(spec.name, size)
     arguments = {
         "include_top": False,
         "weights": None,

@@ -8,9 +8,8 @@ import tensorflow as tf
 
 from node_transfer.layers.resizing_layer import ResizingLayer
 from node_transfer.models import earlier_files
+from node_transfer.models.blocks import BLOCK_INPUTS
 from node_transfer.models.images import check_images, size_taken
-
-BLOCK_INPUTS = ("pooled", "feature_map")
 
 
 @keras.saving.register_keras_serializable(package="node_transfer")

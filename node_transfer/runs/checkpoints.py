@@ -19,6 +19,7 @@ from node_transfer.errors import UserError
 
 KEPT = 2
 _NAME = re.compile(r"epoch-(\d{5,})-([0-9a-f]{64})\.npz")
+_BEST = re.compile(r"best-(\d{5,})-([0-9a-f]{64})\.npz")
 _UNNAMED = "epoch.npz"  # written aside under this name: its own needs its checksum
 _EARLIER = re.compile(r"epoch-\d{5}\.weights\.h5")  # before a checkpoint had a checksum
 _STATE = "state"  # the entry that is no array of the model: JSON
@@ -48,7 +49,8 @@ class Checkpoints:
 
     A checkpoint is one file, whose name says how many epochs it follows and the SHA-256
     of its bytes, and which is on the disk before it has that name. The two newest are
-    kept; the older one goes when the newer is there to stay.
+    kept; the older one goes when the newer is there to stay. The weights of the best
+    epoch, where they are wanted, are in a file of their own, named likewise.
 
     Attributes:
         path: The folder.
@@ -101,6 +103,39 @@ class Checkpoints:
                 with contextlib.suppress(OSError):
                     old.unlink()
 
+    def write_best(self, epoch: int, arrays: list[np.ndarray]) -> None:
+        """Writes the weights of an epoch that is the best so far, numbered from 1.
+
+        Those of the best before it stay: a run that goes on from an older checkpoint,
+        since the newest is damaged, may end with them.
+
+        Raises:
+            UserError: They cannot be written.
+        """
+        durable.make_folder(self.path)
+        with durable.written_aside(self.path / _UNNAMED) as partial:
+            with partial.open("wb") as file:
+                np.savez(file, **{f"{i:05d}": array for i, array in enumerate(arrays)})
+            name = f"best-{epoch:05d}-{checksums.of_file(partial)}.npz"
+            durable.publish(partial, self.path / name)
+        for old in self._best()[KEPT:]:
+            with contextlib.suppress(OSError):
+                old.unlink()
+
+    def read_best(self, epoch: int) -> list[np.ndarray] | None:
+        """Returns what `write_best` wrote for an epoch; `None`: it is not there whole."""
+        for path in self._best():
+            number, checksum = _BEST.fullmatch(path.name).groups()
+            if int(number) == epoch and checksums.of_file(path) == checksum:
+                with np.load(path) as file:
+                    return [file[name] for name in sorted(file.files)]
+        return None
+
+    def _best(self) -> list[Path]:
+        """The files of best epochs, the last of them first."""
+        found = [path for path in self._entries() if _BEST.fullmatch(path.name)]
+        return sorted(found, key=lambda path: int(_BEST.fullmatch(path.name)[1]))[::-1]
+
     def newest(self) -> State | None:
         """Returns the newest state that is whole; `None`: no epoch was done.
 
@@ -140,7 +175,7 @@ class Checkpoints:
     def remove(self) -> None:
         """Removes every checkpoint, and the folder where nothing else is in it."""
         for path in self._entries():
-            ours = _NAME.fullmatch(path.name) or _EARLIER.fullmatch(path.name)
+            ours = any(name.fullmatch(path.name) for name in (_NAME, _BEST, _EARLIER))
             if ours or path.name.startswith(durable.PARTIAL):
                 with contextlib.suppress(OSError):
                     path.unlink()

@@ -4,9 +4,7 @@ import dataclasses
 import os
 
 from node_transfer.errors import UserError
-from node_transfer.models.backbones import BACKBONES
-from node_transfer.models.blocks import BLOCKS, DYNAMICS
-from node_transfer.ode import methods
+from node_transfer.runs import choices
 from node_transfer.runs.fields import (
     THE_DEFAULT,
     check_path,
@@ -15,24 +13,6 @@ from node_transfer.runs.fields import (
     meaning,
 )
 from node_transfer.runs.places import place_of, short_name
-
-DEFAULT_BACKBONE = "EfficientNetB0"
-DEFAULT_WEIGHTS = "auto"
-WEIGHTS_WORDS = ("imagenet", "none", "auto")  # anything else is a path
-
-OPTIMIZERS = ("adam", "sgd")
-LR_SCHEDULES = ("constant", "odenet_mnist", "cosine")
-STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
-RESIZES = ("stretch", "crop", "pad")
-MIXED_PRECISION = ("none", "mixed_float16", "mixed_bfloat16")
-
-
-def method_names() -> tuple[str, ...]:
-    """Returns the solver's methods that an experiment may have.
-
-    TensorFlow Probability's bdf is left out: its Jacobian is of the whole batch at once.
-    """
-    return tuple(name for name in methods.METHODS if name != "bdf")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +23,12 @@ class ExperimentConfig:
 
     Attributes whose meaning needs more than their flag's help text:
         experiment: Name of the run, and of its default output directory.
-        block, dynamics: Keys of `BLOCKS` and of `DYNAMICS`.
+        block: A key of `BLOCKS`.
+        dynamics: A key of `DYNAMICS`, or `package.module:ClassName` of one's own.
+        block_input: What dynamics of one's own work on; `None` is `"pooled"`.
+        activation: `None` stands for the layer's own.
+        recipe: Where the fields below it are from, a key of `recipes.RECIPES`; what is
+            computed is in those fields alone.
         backbone, weights, image_size: `None` stands for the default, and with
             `init_from` for what the earlier run has.
     """
@@ -53,8 +38,12 @@ class ExperimentConfig:
     dataset: str = "cifar10"
     data_dir: str | None = declared(None, matters=False)
     data_note: str | None = declared(None, matters=False)
-    backbone: str | None = declared(None, resolved=True, cold_start=DEFAULT_BACKBONE)
-    weights: str | None = declared(None, resolved=True, cold_start=DEFAULT_WEIGHTS)
+    backbone: str | None = declared(
+        None, resolved=True, cold_start=choices.DEFAULT_BACKBONE
+    )
+    weights: str | None = declared(
+        None, resolved=True, cold_start=choices.DEFAULT_WEIGHTS
+    )
     image_size: int | None = declared(None, resolved=True)
     resize: str = "stretch"
     epochs: int = 200
@@ -68,8 +57,23 @@ class ExperimentConfig:
     validation_fraction: float = 0.1
     augment: bool = False
     freeze_backbone: bool = False
+    recipe: str = declared("paper", matters=False)
+    head_epochs: int = 0
+    warmup_epochs: int = 0
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    ema: float = 0.0
+    adapt_batchnorm: bool = False
+    random_resized_crop: float = 0.0
+    hflip: bool = False
+    randaugment: float = 0.0
+    patience: int = 0
+    restore_best_weights: bool = False
     dynamics: str = "dense"
     hidden_units: int = 128
+    activation: str | None = None
+    augment_channels: int = 10
+    block_input: str | None = None
     method: str = "dopri5"
     gradient: str = "backprop"
     num_steps: int = 4
@@ -83,57 +87,10 @@ class ExperimentConfig:
 
     def __post_init__(self):
         check_types(self)
-        self._check_choices()
-        self._check_numbers()
+        choices.check_names(self)
+        choices.check_numbers(self)
+        choices.check_recipe(self)
         self._check_paths()
-
-    def _check_choices(self):
-        for name, choices, grows in (
-            ("block", BLOCKS, True),
-            ("dynamics", DYNAMICS, True),
-            ("backbone", BACKBONES, True),
-            ("optimizer", OPTIMIZERS, False),
-            ("lr_schedule", LR_SCHEDULES, False),
-            ("method", method_names(), True),
-            ("gradient", methods.GRADIENTS, True),
-            ("strategy", STRATEGIES, False),
-            ("resize", RESIZES, False),
-            ("mixed_precision", MIXED_PRECISION, False),
-        ):
-            value = getattr(self, name)
-            if value is not None and value not in choices:
-                more = ", or import the package that adds it" if grows else ""
-                raise UserError(
-                    f"{name} is {value!r}: choose one of {', '.join(choices)}{more}."
-                )
-
-    def _check_numbers(self):
-        for name in ("epochs", "batch_size", "hidden_units", "num_steps"):
-            value = getattr(self, name)
-            if value < 1:
-                raise UserError(f"{name} is {value}: pass a positive integer.")
-        for name in ("image_size", "train_examples"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UserError(f"{name} is {value}: pass a positive integer.")
-        for name in ("learning_rate", "rtol", "atol"):
-            value = getattr(self, name)
-            if not 0 < value < float("inf"):
-                raise UserError(f"{name} is {value}: pass a positive number.")
-        if self.clip_norm is not None and not 0 < self.clip_norm < float("inf"):
-            raise UserError(
-                f"clip_norm is {self.clip_norm}: pass a positive number, such as 1.0, or "
-                "leave it out."
-            )
-        if not 0 <= self.seed < 2**32:
-            raise UserError(
-                f"seed is {self.seed}: pass a whole number from 0 to 2^32 - 1."
-            )
-        if not 0 < self.validation_fraction < 1:
-            raise UserError(
-                f"validation_fraction is {self.validation_fraction}: pass a number "
-                "between 0 and 1, such as 0.1."
-            )
 
     def _check_paths(self):
         for name in ("output_dir", "data_dir", "init_from", "weights", "dataset"):

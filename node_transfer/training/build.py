@@ -1,13 +1,16 @@
 """From a config to a model."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 
 from node_transfer.errors import UserError
 from node_transfer.models.backbones import check_backbone
-from node_transfer.models.blocks import block_input_of, make_block
+from node_transfer.models.blocks import BLOCKS, block_input_of, find, make_block
+from node_transfer.models.own_parts import import_own, is_own, layer_class
 from node_transfer.models.pretrained import WeightsSource, backbone_with_source
 from node_transfer.models.saving import load_model
 from node_transfer.models.transfer_classifier import TransferClassifier
@@ -19,8 +22,13 @@ def resolve_backbone(config: ExperimentConfig) -> ExperimentConfig:
     """Fills in backbone, weights and image size from defaults or the earlier run.
 
     Raises:
-        UserError: A field contradicts the run that `init_from` names.
+        UserError: A field contradicts the run that `init_from` names, or a part of the
+            user's own cannot be had.
     """
+    if is_own(config.dynamics) and find(BLOCKS, "block", config.block).has_dynamics:
+        layer_class("dynamics", config.dynamics)
+    if is_own(config.backbone):
+        import_own("backbone", config.backbone)
     if config.init_from is None:
         config = config.with_default_network()
         check_backbone(config.backbone)
@@ -63,7 +71,7 @@ def build_model(
         backbone,
         num_classes,
         block=make_block(config),
-        block_input=block_input_of(config.block, config.dynamics),
+        block_input=block_input_of(config.block, config.dynamics, config.block_input),
         class_names=class_names,
         resize=config.resize,
         name="transfer_classifier",
@@ -73,8 +81,14 @@ def build_model(
         initializer = keras.initializers.GlorotUniform(seed=config.seed)
         model.head.kernel.assign(initializer(model.head.kernel.shape))
     else:
-        model.head.set_weights(earlier_head)
+        model.head.set_weights(_widened(earlier_head, model.head.kernel.shape[0]))
     return model, source
+
+
+def _widened(head: list[np.ndarray], channels: int) -> list[np.ndarray]:
+    """The weights of a final layer that sees more channels, and nothing in them yet."""
+    kernel, bias = head
+    return [np.pad(kernel, [[0, channels - len(kernel)], [0, 0]]), bias]
 
 
 def load_classifier(run_or_file: str) -> TransferClassifier:
@@ -89,6 +103,7 @@ def load_classifier(run_or_file: str) -> TransferClassifier:
         if run.finished:
             run.check_model()
         path = str(run.model_path)
+    _import_parts(RunDirectory(os.path.dirname(path)))
     model = load_model(path)
     if not isinstance(model, TransferClassifier):
         raise UserError(
@@ -104,6 +119,26 @@ def load_classifier(run_or_file: str) -> TransferClassifier:
     return model
 
 
+def _import_parts(run: RunDirectory) -> None:
+    """Imports what a run's model has of the user's own, so that Keras finds it.
+
+    Raises:
+        UserError: The module of its dynamics is missing.
+    """
+    try:
+        config = run.read_experiment()
+    except UserError:  # a model without a record of its run
+        return
+    if is_own(config.dynamics) and find(BLOCKS, "block", config.block).has_dynamics:
+        try:
+            import_own("dynamics", config.dynamics)
+        except UserError as error:
+            raise UserError(f"In the run {str(run.path)!r} {error}") from error
+    if is_own(config.backbone):
+        with contextlib.suppress(UserError):  # its layers may all be Keras's own
+            import_own("backbone", config.backbone)
+
+
 def _load_earlier(
     config: ExperimentConfig,
     image_size: int,
@@ -114,7 +149,8 @@ def _load_earlier(
     init_from = config.init_from
     model = load_classifier(init_from)
     name = config.backbone
-    if name is not None and model.backbone.name != check_backbone(name).keras_name:
+    expected = name and check_backbone(name).keras_name
+    if expected and model.backbone.name != expected:
         raise UserError(
             f"backbone is {name!r}, but the run {init_from!r} has "
             f"{model.backbone.name!r}: leave backbone= out."

@@ -8,30 +8,29 @@ import sys
 import tempfile
 
 import keras
-import tensorflow as tf
 
 from node_transfer import checksums
 from node_transfer.data.damage import damage_told
 from node_transfer.data.image_data import SPLITS, ImageData
-from node_transfer.data.pipelines import Share, evaluation_batches, training_batches
+from node_transfer.data.pipelines import Share
 from node_transfer.models.pretrained import WeightsSource
 from node_transfer.models.saving import load_model, save_model
 from node_transfer.runs.admission import check_free, check_space
+from node_transfer.runs.checkpoints import State
 from node_transfer.runs.config import ExperimentConfig
 from node_transfer.runs.directory import RunDirectory
 from node_transfer.runs.unreadable import write_unreadable
 from node_transfer.training import evaluation, provenance, start
+from node_transfer.training.averages import adapt_batchnorm
 from node_transfer.training.build import build_model, resolve_backbone
-from node_transfer.training.callbacks import RecordEpoch, SeedEpoch, board_failures_told
 from node_transfer.training.divergence import (
     AFTER,
     BEFORE,
-    StopAtDivergence,
     check_finite,
     divergence_told,
 )
-from node_transfer.training.loop import Loop
-from node_transfer.training.optimizers import make_optimizer
+from node_transfer.training.fitting import Experiment, end, fit
+from node_transfer.training.stages import stage_after, stages_of
 from node_transfer.training.state import (
     bytes_on_disk,
     restore,
@@ -74,28 +73,6 @@ def run_experiment(config: ExperimentConfig, verbose: int | None = None) -> RunD
     return run
 
 
-@dataclasses.dataclass
-class _Experiment:
-    """What the parts of `_run` share."""
-
-    run: RunDirectory
-    config: ExperimentConfig
-    workers: Workers
-    data: ImageData
-    model: keras.Model
-    loop: Loop
-    share: Share | None
-
-    def steps(self, split: str) -> int:
-        return -(-self.data.sizes[split] // self.config.batch_size)
-
-    def validation(self) -> tuple[tf.data.Dataset, int]:
-        split = "validation"
-        return evaluation_batches(
-            self.data, split, self.config.batch_size, self.share
-        ), self.steps(split)
-
-
 def _run(
     run: RunDirectory, config: ExperimentConfig, workers: Workers, verbose: int
 ) -> None:
@@ -110,51 +87,45 @@ def _run(
         model, weights = build_model(
             config, data.image_size, data.num_classes, data.class_names
         )
-        model.compile(
-            optimizer=make_optimizer(
-                config, -(-data.sizes["train"] // config.batch_size)
-            ),
-            loss=evaluation.loss(),
-            metrics=["accuracy"],
-        )
-        # Now, since Keras would do it while it traces the first step, and trace it twice.
-        model.optimizer.build(model.trainable_variables)
     share = Share(workers.local_replicas, workers.replicas)
-    experiment = _Experiment(
-        run, config, workers, data, model,
-        loop=Loop(model, workers.strategy),
-        share=share if workers.replicas > 1 else None,
-    )  # fmt: skip
+    experiment = Experiment(
+        run, config, workers, data, model, share=share if workers.replicas > 1 else None
+    )
+    if config.adapt_batchnorm:
+        adapt_batchnorm(model, experiment.steps("train"))
     if weights.kind == "random" and workers.chief:
         start.warn(f"the backbone starts from {weights.detail}")
-    rows, evaluated = [], 0
+    state, evaluated = None, 0
     if workers.chief:
-        rows, evaluated = _record(experiment, weights)
-    epochs_done, evaluated = workers.from_chief([len(rows), evaluated])
+        state, evaluated = _record(experiment, weights)
+    epochs_done = state.epochs_done if state else 0
+    epochs_done, evaluated = workers.from_chief([epochs_done, evaluated])
+    experiment.enter(stage_after(config, epochs_done))
+    rows = _take_up(experiment, state) if workers.chief else []
     workers.hand_out(variables_of(model))
     if not evaluated:
         _evaluate_start(experiment)
-    if epochs_done < config.epochs:
-        _fit(experiment, epochs_done, rows, verbose)
+    fit(experiment, epochs_done, rows, verbose)
+    end(experiment, rows)
     _save(experiment)
     if workers.chief:
         _finish(experiment, rows, verbose)
     workers.wait()  # for the chief: all of them end well, or none does
 
 
-def _record(experiment: _Experiment, weights: WeightsSource) -> tuple[list[dict], int]:
-    """Records the run, or takes up what there is of it.
+def _record(experiment: Experiment, weights: WeightsSource) -> tuple[State | None, int]:
+    """Records the run, or finds what there is of it.
 
     Returns:
-        Its history, and 1 where its numbers before the first epoch are known, or 0.
+        The state that it goes on from, if any, and 1 where its numbers before the first
+        epoch are known, or 0.
     """
     run, config, data = experiment.run, experiment.config, experiment.data
-    model = experiment.model
     environment = provenance.environment(experiment.workers.strategy)
     begun_with = {
         **dataclasses.asdict(weights),
         "file_sha256": start.checksum_of_start(config),
-        "initial_sha256": checksums.of_arrays(model.get_weights()),
+        "initial_sha256": checksums.of_arrays(experiment.model.get_weights()),
     }
     run.prepare(
         config,
@@ -175,24 +146,37 @@ def _record(experiment: _Experiment, weights: WeightsSource) -> tuple[list[dict]
     write_unreadable(run.path, data.unreadable)
     state = state_to_go_on_from(run, config.epochs)
     start.check_start(run, begun_with, state is not None)
-    check_space(run, bytes_on_disk(model))
     recorded = run.read_config()
     if state is None:
-        return [], int("start" in recorded)
+        return None, int("start" in recorded)
     continued = {"after_epoch": state.epochs_done, **environment}
     earlier = recorded.get("continued")
     earlier = earlier if isinstance(earlier, list) else []
     run.add_to_config(continued=[*earlier, continued])
+    return state, 1
+
+
+def _take_up(experiment: Experiment, state: State | None) -> list[dict]:
+    """Gives the model, compiled, the state that the run goes on from.
+
+    Returns:
+        The history so far.
+    """
+    run, config, model = experiment.run, experiment.config, experiment.model
+    more = experiment.stage != stages_of(config)[-1]
+    check_space(run, bytes_on_disk(model, more, config.restore_best_weights))
+    if state is None:
+        return []
     restore(model, state.arrays, run)
     rows = state.history
     wrong = run.restore_history(rows)
     if wrong:
         start.warn(wrong)
     print(f"Going on after epoch {len(rows)} of {run.path}", flush=True)
-    return rows, 1
+    return rows
 
 
-def _evaluate_start(experiment: _Experiment) -> None:
+def _evaluate_start(experiment: Experiment) -> None:
     """Adds the numbers before the first epoch to the record."""
     run, workers = experiment.run, experiment.workers
     with divergence_told(run, workers):
@@ -204,34 +188,7 @@ def _evaluate_start(experiment: _Experiment) -> None:
         )
 
 
-def _fit(experiment: _Experiment, epochs_done: int, rows: list[dict], verbose: int):
-    run, config, data = experiment.run, experiment.config, experiment.data
-    workers = experiment.workers
-    watch = StopAtDivergence()
-    callbacks = [SeedEpoch(config.seed), watch]
-    if workers.chief:  # alone, so these may not read what is summed over the workers
-        identity = run.read_start()["initial_sha256"]
-        callbacks += [
-            RecordEpoch(run, identity, rows),
-            keras.callbacks.TensorBoard(run.tensorboard_path, write_graph=False),
-        ]
-    batches = training_batches(
-        data, config.batch_size, config.seed, epochs_done, config.epochs,
-        config.augment, experiment.share,
-    )  # fmt: skip
-    told = divergence_told(run, workers, lambda: watch.place)
-    with told, board_failures_told(run):
-        experiment.loop.fit(
-            batches,
-            experiment.steps("train"),
-            *experiment.validation(),
-            range(epochs_done, config.epochs),
-            callbacks,
-            verbose,
-        )
-
-
-def _save(experiment: _Experiment) -> None:
+def _save(experiment: Experiment) -> None:
     """Saves the model, at each worker, since Keras reads metrics on its way, which are
     summed over all of them; that of the chief is kept."""
     with tempfile.TemporaryDirectory() as folder:
@@ -241,7 +198,7 @@ def _save(experiment: _Experiment) -> None:
         save_model(experiment.model, path)
 
 
-def _finish(experiment: _Experiment, rows: list[dict], verbose: int) -> None:
+def _finish(experiment: Experiment, rows: list[dict], verbose: int) -> None:
     run = experiment.run
     with divergence_told(run, experiment.workers, lambda: AFTER):
         metrics = _final_metrics(run, experiment.data, rows, verbose)

@@ -23,10 +23,19 @@ class Loop:
     Args:
         model: Built and compiled within the strategy's scope, its optimizer built.
         strategy: The strategy.
+        label_smoothing: The part of each label that is shared out among all classes, in
+            the loss that the gradient is of. The losses that are told are without it, so
+            that they compare.
     """
 
-    def __init__(self, model: keras.Model, strategy: tf.distribute.Strategy):
+    def __init__(
+        self,
+        model: keras.Model,
+        strategy: tf.distribute.Strategy,
+        label_smoothing: float = 0.0,
+    ):
         self._model = model
+        self._label_smoothing = label_smoothing
         self._strategy = strategy
         self._replicas = strategy.num_replicas_in_sync
         self._loss = next(m for m in model.metrics if m.name == LOSS)
@@ -47,6 +56,7 @@ class Loop:
         epochs: range,
         callbacks: list[keras.callbacks.Callback],
         verbose: int,
+        last_epoch: int | None = None,
     ) -> None:
         """Trains; see `keras.Model.fit` for what callbacks are told, and when.
 
@@ -57,6 +67,7 @@ class Loop:
             validation, validation_steps: As `evaluate` takes them.
             epochs: The numbers of the epochs, from 0.
             callbacks, verbose: As in `keras.Model.fit`.
+            last_epoch: What a progress bar counts to; `None`: these epochs' last.
         """
         callbacks = keras.callbacks.CallbackList(
             callbacks,
@@ -64,7 +75,7 @@ class Loop:
             add_progbar=verbose != 0,
             model=self._model,
             verbose=verbose,
-            epochs=epochs.stop,
+            epochs=last_epoch or epochs.stop,
             steps=steps,
         )
         iterator = self._iterator(batches)
@@ -146,6 +157,8 @@ class Loop:
             logits = model(images, training=True)
             loss = model.compute_loss(x=images, y=labels, y_pred=logits, training=True)
             self._record(images, labels, logits, loss)
+            if self._label_smoothing:
+                loss += self._label_smoothing * _smoothing(labels, logits)
             if self._replicas > 1:  # of a mean over its share, one part of the sum
                 share = tf.shape(labels, tf.int64)[0] * self._replicas / size
                 loss *= tf.cast(share, loss.dtype)
@@ -196,6 +209,20 @@ class Loop:
         loss = tf.where(count > 0, loss * self._replicas, 0.0)  # the mean of none is NaN
         self._loss.update_state(loss, sample_weight=count)
         self._model.compute_metrics(images, labels, logits)
+
+
+def _smoothing(labels, logits):
+    """What labels that are shared out among all classes add to the cross-entropy.
+
+    With y the class and z the logits, the cross-entropy with (1 - ε) of the label at y
+    and ε spread over all classes is log sum exp z - (1 - ε) z_y - ε mean z, which is the
+    usual one plus ε (z_y - mean z).
+
+    Reference: Szegedy et al. (2016), Rethinking the Inception Architecture for Computer
+    Vision, arXiv:1512.00567, section 7.
+    """
+    of_class = tf.gather(logits, labels, axis=1, batch_dims=1)
+    return tf.reduce_mean(of_class - tf.reduce_mean(logits, axis=1))
 
 
 def _summed(gradients):

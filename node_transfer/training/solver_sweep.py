@@ -88,7 +88,7 @@ def _blocks(block: ODELayer, tolerances):
 
 def _solved_otherwise(block: ODELayer, *, num_steps: int | None, **changes) -> ODELayer:
     """A layer of its own with the block's weights, which remembers no step."""
-    other = ODELayer.from_config({**block.get_config(), "remember_step": False})
+    other = type(block).from_config({**block.get_config(), "remember_step": False})
     options = {**block.options.given(), "num_steps": num_steps}
     if num_steps:  # a fixed grid has none of these
         for name in ("per_sample", "norm", "min_step", "max_step", "interpolate"):

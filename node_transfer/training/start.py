@@ -10,7 +10,8 @@ from node_transfer.data.image_folder import UnreadableImagesError
 from node_transfer.data.loading import load_data
 from node_transfer.errors import UserError, warn
 from node_transfer.models.backbones import BACKBONES, MIN_IMAGE_SIZE
-from node_transfer.runs.config import WEIGHTS_WORDS, ExperimentConfig
+from node_transfer.runs.choices import WEIGHTS_WORDS
+from node_transfer.runs.config import ExperimentConfig
 from node_transfer.runs.directory import RunDirectory
 from node_transfer.runs.unreadable import write_unreadable
 

@@ -68,12 +68,23 @@ def state_to_go_on_from(run: RunDirectory, epochs: int) -> State | None:
     return state
 
 
-def bytes_on_disk(model: keras.Model) -> int:
+def bytes_on_disk(
+    model: keras.Model, trains_more: bool = False, best: bool = False
+) -> int:
     """Returns about what a run writes, in bytes: the checkpoints that are kept, one more
-    while it takes the place of another, and the model."""
-    optimizer = sum(_bytes(v) for v in model.optimizer.variables)
+    while it takes the place of another, and the model.
+
+    Args:
+        model: Compiled, its optimizer built.
+        trains_more: Whether a later stage trains all of it.
+        best: Whether the weights of best epochs are kept too.
+    """
     weights = sum(_bytes(v) for v in model.weights)
-    return (KEPT + 1) * (weights + optimizer) + weights
+    optimizer = sum(_bytes(v) for v in model.optimizer.variables)
+    if trains_more:
+        optimizer *= weights / sum(_bytes(v) for v in model.trainable_weights)
+    checkpoints = (KEPT + 1) * (weights + int(optimizer))
+    return checkpoints + weights + (KEPT + 1) * weights * best
 
 
 def _bytes(variable: keras.Variable) -> int:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from node_transfer.data import image_data
+from node_transfer.data.augmentation import Augmentation
 from node_transfer.data.loading import load_data
 from node_transfer.data.pipelines import Share, evaluation_batches, training_batches
 
@@ -20,17 +21,21 @@ def parts(pipeline, replicas):
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
-@pytest.mark.parametrize("replicas", [2, 3])
+@pytest.mark.parametrize(
+    ("replicas", "augment"),
+    [(2, True), (3, True), (2, Augmentation(False, 0.35, True, 0.3))],
+    ids=["2", "3", "2-modern"],
+)
 def test_parts_of_a_training_batch_are_the_batch(
-    in_memory, replicas, digits, monkeypatch
+    in_memory, replicas, augment, digits, monkeypatch
 ):
     if not in_memory:
         monkeypatch.setattr(image_data, "MEMORY_LIMIT_BYTES", 0)
     arguments = (digits, 16, 7, 1, 2)
-    whole = list(training_batches(*arguments, augment=True).as_numpy_iterator())
+    whole = list(training_batches(*arguments, augment=augment).as_numpy_iterator())
     assert [len(labels) for _, labels in whole] == [16, 16, 16, 3]
     share = Share(range(replicas), replicas)
-    shared = training_batches(*arguments, augment=True, share=share)
+    shared = training_batches(*arguments, augment=augment, share=share)
     for (images, labels), given in zip(whole, parts(shared, replicas), strict=True):
         assert np.array_equal(np.concatenate([y for _, y, _ in given]), labels)
         assert {int(size) for _, _, size in given} == {len(labels)}

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from node_transfer.errors import UserError
-from node_transfer.runs import config as configs
+from node_transfer.runs import choices
 from node_transfer.runs.config import (
     BASELINE,
     NODE_ADJOINT,
@@ -33,7 +33,7 @@ def test_defaults_are_the_papers():
 def test_choices_are_those_of_the_solver():
     from node_transfer.ode import methods
 
-    assert set(configs.method_names()) == set(methods.METHODS) - {"bdf"}
+    assert set(choices.method_names()) == set(methods.METHODS) - {"bdf"}
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def stopped_after_an_epoch(config) -> RunDirectory:
             raise Stopped
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr("node_transfer.training.experiment.RecordEpoch", StopAfterIt)
+        patch.setattr("node_transfer.training.fitting.RecordEpoch", StopAfterIt)
         run_experiment(config, verbose=0)
     return RunDirectory(config.output_dir)
 
