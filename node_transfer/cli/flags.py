@@ -93,16 +93,16 @@ def _define_model_flags(defaults: ExperimentConfig):
     flags.DEFINE_integer(
         "image_size",
         None,
-        "Height and width in pixels that images are scaled to. Default: their own (32 "
-        "for cifar10), or the backbone's where they differ in size.",
+        "Height and width of the images, in pixels. Default: their own (32 for cifar10), "
+        "or the backbone's where they differ in size.",
         lower_bound=32,
     )
     flags.DEFINE_enum(
         "resize",
         defaults.resize,
         choices.RESIZES,
-        "How images of another size become that: stretch; crop, to the largest square in "
-        "the middle; or pad, to a square, with black. The saved model does the same.",
+        "How images of another size become that: stretch; crop, to the largest square; "
+        "or pad, to a square, with black. The saved model does the same.",
     )
     flags.DEFINE_bool(
         "freeze_backbone",
@@ -112,8 +112,8 @@ def _define_model_flags(defaults: ExperimentConfig):
     flags.DEFINE_string(
         "init_from",
         defaults.init_from,
-        "Start from the network of an earlier run (its run directory or .keras file): "
-        "its backbone and final layer, as the paper adds the block to the trained model.",
+        "A run directory or .keras file whose backbone and final layer to start from, as "
+        "the paper adds the block to the trained model.",
     )
     define_device_flags(defaults)
 
@@ -125,8 +125,8 @@ def define_device_flags(defaults: ExperimentConfig):
         defaults.strategy,
         choices.STRATEGIES,
         "one_device, mirrored (one replica of the model on each GPU, the batch shared "
-        "out), multi_worker (the same on the machines that TF_CONFIG names, see "
-        "docs/distributed.md), or auto: mirrored where there are several GPUs.",
+        "out), multi_worker (on the machines that TF_CONFIG names: docs/distributed.md), "
+        "or auto: mirrored where there are several GPUs.",
     )
     flags.DEFINE_enum(
         "mixed_precision",
@@ -164,11 +164,7 @@ def _define_training_flags(defaults: ExperimentConfig):
         "where they exceed it. Default: never.",
     )
     flags.DEFINE_integer(
-        "seed",
-        defaults.seed,
-        "Of every random number.",
-        lower_bound=0,
-        upper_bound=2**32 - 1,
+        "seed", defaults.seed, "Of every random number.", 0, upper_bound=2**32 - 1
     )
     flags.DEFINE_integer(
         "train_examples",
