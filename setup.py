@@ -37,12 +37,13 @@ EXPORT = [
     "onnx>=1.17",  # writes the names of the classes into the file
     "onnxruntime>=1.20",  # runs the file, to compare it
 ]
-# node-transfer table, reproduce --report_only
+# node-transfer table, report, reproduce --report_only
 REPORT = [
     "matplotlib>=3.9",  # figures
     "tabulate>=0.9",  # tables in terminal and Markdown
     "jinja2>=3.1",  # the template of the report
     "scipy>=1.15",  # the bootstrap of the paired differences
+    "scikit-learn>=1.5",  # confusion matrix, precision and recall
     "absl-py>=2.1",  # command-line flags
 ]
 

@@ -108,13 +108,17 @@ def _publish_folder(partial: Path, path: Path) -> None:
     _remove(before)
 
 
-def make_folder(path: Path) -> None:
+def make_folder(path: Path, argument: str = "output_dir") -> None:
     """Makes a folder and what is missing above it, and sees them onto the disk.
+
+    Args:
+        path: The folder.
+        argument: See `failures_told`.
 
     Raises:
         UserError: It cannot be made.
     """
-    with failures_told(path, "made"):
+    with failures_told(path, "made", argument):
         missing = [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
         for folder in missing:

@@ -16,7 +16,7 @@ KNOWS = {
     "runs": {"models", "ode"},
     "training": {"models", "data", "layers", "ode", "runs"},
     "analysis": {"models", "runs"},
-    "reproduction": {"analysis", "runs"},
+    "reproduction": {"analysis", "models", "runs"},
     "serving": {"models", "data", "layers", "ode", "runs", "training"},
     "cli": {
         "analysis",

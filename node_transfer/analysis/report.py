@@ -1,16 +1,13 @@
 """Writes everything that a sweep's runs tell: tables, figures, one HTML report."""
 
-import base64
 from pathlib import Path
-
-import jinja2
-import markupsafe
 
 from node_transfer.analysis import (
     claims,
     claims_page,
     control_tables,
     figures,
+    page,
     paper,
     paper_tables,
     provenance,
@@ -92,22 +89,18 @@ def all_tables(sweep: Sweep) -> list[Table]:
 
 
 def _html(sweep: Sweep, evidence, judged, made: list[Table], drawn, folder: Path) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("node_transfer.analysis", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["code"] = _with_code
     record = sweep.record
-    return environment.get_template(TEMPLATE).render(
+    return page.render(
+        TEMPLATE,
         sentences=claims_page.sentences(evidence, judged),
         judged=judged,
         contradictions=paper.CONTRADICTIONS,
         protocol_commit=claims.PROTOCOL_COMMIT,
         tables={table.name: table for table in made},
-        figures=[(figure, _data_uri(folder / f"{figure.name}.svg")) for figure in drawn],
+        figures=[
+            (figure, page.svg_uri((folder / f"{figure.name}.svg").read_bytes()))
+            for figure in drawn
+        ],
         models=[MODELS[name] for name in sweep.names],
         dates=provenance.dates(sweep),
         limits=provenance.limits(sweep),
@@ -121,20 +114,6 @@ def _html(sweep: Sweep, evidence, judged, made: list[Table], drawn, folder: Path
         sources=provenance.sources(sweep.all_runs),
         versions=provenance.versions(sweep),
     )
-
-
-def _with_code(text: str) -> markupsafe.Markup:
-    """Returns a text with what stands in backticks as code."""
-    parts = str(text).split("`")
-    return markupsafe.Markup("").join(
-        markupsafe.Markup("<code>{}</code>").format(part) if k % 2 else part
-        for k, part in enumerate(parts)
-    )
-
-
-def _data_uri(path: Path) -> str:
-    """Returns an SVG file as a URI that holds it."""
-    return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def _missing(sweep: Sweep) -> dict[str, str]:

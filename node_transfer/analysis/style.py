@@ -1,12 +1,11 @@
 """One style for all figures: readable in grey, as by line and marker as by colour."""
 
 import contextlib
+import io
 
 import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, darkest first, each with a line and a marker of its own.
 LINES = {
@@ -43,39 +42,45 @@ SETTINGS = {
 }
 
 
+SVG_METADATA = {"Date": None, "Creator": "node-transfer"}
+
+
 @contextlib.contextmanager
 def figure(width: float = 4.5, height: float = 3.0, columns: int = 1):
-    """Yields `(figure, axes)` in the house style, in inches, and closes it.
+    """Yields `(figure, axes)` in the house style, in inches.
 
-    With several columns `axes` is an array of them.
+    With several columns `axes` is an array of them. The figure is none of pyplot's, whose
+    backend, that of a notebook for instance, stays as it is.
     """
-    with plt.rc_context(SETTINGS):
-        fig, axes = plt.subplots(1, columns, figsize=(width, height))
-        try:
-            yield fig, axes
-        finally:
-            plt.close(fig)
+    with matplotlib.rc_context(SETTINGS):
+        fig = Figure(figsize=(width, height))
+        FigureCanvasAgg(fig)
+        yield fig, fig.subplots(1, columns)
 
 
 @contextlib.contextmanager
 def stacked(width: float, height: float, ratios):
-    """Yields `(figure, array of axes)`, one panel below the other, and closes it.
+    """Yields `(figure, array of axes)`, one panel below the other, see `figure`.
 
     Args:
         width, height: Of all, in inches.
         ratios: Height of each panel, relative to the others.
     """
-    with plt.rc_context(SETTINGS):
-        fig, axes = plt.subplots(
-            len(ratios), 1, figsize=(width, height), height_ratios=ratios, squeeze=False
-        )
-        try:
-            yield fig, axes[:, 0]
-        finally:
-            plt.close(fig)
+    with matplotlib.rc_context(SETTINGS):
+        fig = Figure(figsize=(width, height))
+        FigureCanvasAgg(fig)
+        axes = fig.subplots(len(ratios), 1, height_ratios=ratios, squeeze=False)
+        yield fig, axes[:, 0]
 
 
 def save(fig, stem) -> None:
     """Writes `STEM.svg` and `STEM.png` without a date, so that they can be compared."""
-    fig.savefig(f"{stem}.svg", metadata={"Date": None, "Creator": "node-transfer"})
+    fig.savefig(f"{stem}.svg", metadata=SVG_METADATA)
     fig.savefig(f"{stem}.png", metadata={"Software": "node-transfer"})
+
+
+def svg(fig) -> bytes:
+    """Returns the same SVG as `save` writes."""
+    file = io.BytesIO()
+    fig.savefig(file, format="svg", metadata=SVG_METADATA)
+    return file.getvalue()

@@ -60,7 +60,7 @@ def run(command: Command, arguments: list[str]) -> None:
     command.define_flags()
     # For --help, absl takes text and flags of the main module: here they are a command's.
     sys.modules["__main__"].__doc__ = command.help.replace("%", "%%")
-    for flag in _own_flags().values():
+    for flag in own_flags().values():
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
 
     def guarded(left):
@@ -102,7 +102,7 @@ def stop(sentence: str, code: int) -> NoReturn:
 
 def told(error: UserError) -> str:
     """Returns the sentence of a mistake as the running command puts it."""
-    return with_dashes(str(error), _own_flags())
+    return with_dashes(str(error), own_flags())
 
 
 def with_dashes(sentence: str, own: Mapping[str, flags.Flag]) -> str:
@@ -127,7 +127,7 @@ def with_dashes(sentence: str, own: Mapping[str, flags.Flag]) -> str:
     return _MENTION.sub(rewritten, sentence)
 
 
-def _own_flags() -> dict[str, flags.Flag]:
+def own_flags() -> dict[str, flags.Flag]:
     """Returns the flags that this package defined, and not absl or TensorFlow."""
     return {
         flag.name: flag
@@ -141,7 +141,7 @@ def _parse(arguments):
     try:
         return flags.FLAGS(arguments)
     except flags.IllegalFlagValueError as error:
-        for flag in _own_flags().values():
+        for flag in own_flags().values():
             if flag.value is None and str(error).startswith(f"flag --{flag.name}=None:"):
                 needs = f"This command needs --{flag.name}: pass --{flag.name}=..."
                 stop(f"{needs}; see --help.", code=1)

@@ -6,6 +6,7 @@ from typing import Any
 
 from absl import flags
 
+from node_transfer.cli.output_flags import define_output_flags
 from node_transfer.cli.recipe_flags import define_recipe_flags, typed
 from node_transfer.models.backbones import BACKBONES
 from node_transfer.models.blocks import ACTIVATIONS, BLOCK_INPUTS, BLOCKS, DYNAMICS
@@ -57,16 +58,7 @@ def define_experiment_flags(defaults: ExperimentConfig):
     _define_training_flags(defaults)
     define_recipe_flags(defaults)
     _define_ode_flags(defaults)
-    flags.DEFINE_string(
-        "output_dir",
-        None,
-        "The run directory: config.json, history.csv, metrics.json, model.keras. "
-        f"Default: results/runs/DATASET/{defaults.experiment}. A run that was stopped "
-        "there goes on after its last whole epoch.",
-    )
-    flags.DEFINE_bool(
-        "overwrite", False, "Start anew where the run directory holds a run already."
-    )
+    define_output_flags(defaults)
 
 
 def define_network_flags(backbone_note: str = "", weights_note: str = ""):
@@ -285,7 +277,7 @@ def config_from_flags(defaults: ExperimentConfig) -> ExperimentConfig:
         UserError: A value that no experiment can have.
     """
     names = {field.name for field in dataclasses.fields(ExperimentConfig)}
-    values = {name: FLAGS[name].value for name in names - {"experiment"}}
+    values = {name: FLAGS[name].value for name in names if name in FLAGS}
     if FLAGS["recipe"].present:
         given = {name: value for name, value in values.items() if FLAGS[name].present}
         return with_recipe(defaults, **given)

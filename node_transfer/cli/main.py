@@ -14,10 +14,12 @@ from node_transfer.cli.command_line import Command
 COMMANDS = {
     "train": "node_transfer.cli.train",
     "evaluate": "node_transfer.cli.evaluate",
+    "report": "node_transfer.cli.report",
     "predict": "node_transfer.cli.predict",
     "export": "node_transfer.cli.export",
     "sweep-tolerance": "node_transfer.cli.sweep_tolerance",
     "reproduce": "node_transfer.cli.reproduce",
+    "compare": "node_transfer.cli.compare",
     "table": "node_transfer.cli.table",
     "claims": "node_transfer.cli.claims",
 }

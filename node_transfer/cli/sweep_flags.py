@@ -76,7 +76,7 @@ def sweep_from_flags(typed: Sequence[str]) -> tuple[list[PlannedRun], str, dict]
         )
     changes = {name: FLAGS[name].value for name in PASSED_ON}
     changes = {name: value for name, value in changes.items() if value is not None}
-    runs = plan(FLAGS.preset, _seeds(), output_dir(), changes, FLAGS.models)
+    runs = plan(FLAGS.preset, seeds(), output_dir(), changes, FLAGS.models)
     given = [
         f"--{name}={','.join(value) if isinstance(value, list) else value}"
         for name in ("preset", "seeds", "models", *PASSED_ON, "output_dir", "note")
@@ -101,12 +101,17 @@ def check_failures(failures: dict[str, str]) -> None:
         )
 
 
-def _seeds() -> list[int]:
+def seeds() -> list[int]:
+    """Returns the seeds that the flag names.
+
+    Raises:
+        UserError: One of them is no number that a seed can be.
+    """
     try:
-        seeds = [int(seed) for seed in FLAGS.seeds]
-        if min(seeds) < 0 or max(seeds) >= 2**32:
+        numbers = [int(seed) for seed in FLAGS.seeds]
+        if min(numbers) < 0 or max(numbers) >= 2**32:
             raise ValueError
-        return seeds
+        return numbers
     except ValueError:
         raise UserError(
             f"seeds is {','.join(FLAGS.seeds)!r}: pass whole numbers from 0 to 2^32 - 1 "

@@ -23,6 +23,8 @@ def train(defaults: ExperimentConfig) -> None:
     run = run_experiment(config)
     if run.finished:  # else this is one worker of several, and not the chief
         print_run(run)
+        if config.report:
+            print_report(run)
 
 
 def print_run(run: RunDirectory) -> None:
@@ -45,6 +47,19 @@ def print_run(run: RunDirectory) -> None:
         f"training. The run is in {run.path}; to evaluate its model again:\n"
         f"  node-transfer evaluate --model={run.path}"
     )
+
+
+def print_report(run: RunDirectory) -> None:
+    """Makes the report of a finished run, and prints where it is."""
+    try:
+        from node_transfer.analysis.run_report import write_run_report
+    except ModuleNotFoundError as error:
+        print(
+            f"No report.html, which needs the package {error.name}: pip install "
+            f'"node-transfer[report]", then node-transfer report --run={run.path}'
+        )
+        return
+    print(f"Its report: {write_run_report(run.path)}")
 
 
 def commands() -> dict[str, Command]:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from node_transfer.resizing import resized
@@ -48,6 +49,22 @@ class ImageData:
     def fits_in_memory(self, split: str) -> bool:
         """Whether the split's images take 2 GiB or less."""
         return self.sizes[split] * 3 * self.image_size**2 <= MEMORY_LIMIT_BYTES
+
+    def by_index(
+        self, split: str
+    ) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]] | None:
+        """Returns a function from indices, shape `(n,)`, to images and labels.
+
+        `None` where the split is too large to be held in memory.
+        """
+        if not self.fits_in_memory(split):
+            return None
+        batches = list(self.splits[split].batch(1024).as_numpy_iterator())
+        with tf.device("CPU"):
+            images, labels = (
+                tf.constant(np.concatenate(part)) for part in zip(*batches, strict=True)
+            )
+        return lambda indices: (tf.gather(images, indices), tf.gather(labels, indices))
 
     def batches(self, split: str, batch_size: int = 32) -> tf.data.Dataset:
         """Returns batches of `(images, labels)`, for `fit` and `evaluate` of a model.

@@ -28,10 +28,12 @@ def load_data(
     validation_fraction: float = 0.1,
     train_examples: int | None = None,
     seed: int = 0,
+    in_memory: bool = True,
 ) -> ImageData:
     """Loads an image classification data set.
 
-    A split whose images take 2 GiB or less stays in memory once it has been read.
+    A split whose images take 2 GiB or less stays in memory once it has been read, where
+    it is to be read more than once.
 
     Args:
         dataset: A row of `sources.SOURCES`, such as `"digits"` or `"folder:PATH"`, or the
@@ -50,6 +52,7 @@ def load_data(
         train_examples: Train on so many examples only, as many of each class as can be;
             `None`: on all.
         seed: Of the choice of those examples, and of how a folder is split.
+        in_memory: Whether images are to be read more than once.
 
     Raises:
         UserError: Unknown set, no data and no network, or numbers that do not fit it.
@@ -95,7 +98,7 @@ def load_data(
         training_example=example_of.get("train"),
     )
     for split in SPLITS:
-        if data.fits_in_memory(split):
+        if in_memory and data.fits_in_memory(split):
             splits[split] = splits[split].cache()
     return data
 

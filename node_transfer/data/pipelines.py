@@ -2,10 +2,10 @@
 
 import dataclasses
 
-import numpy as np
 import tensorflow as tf
 
 from node_transfer.data.augmentation import Augmentation
+from node_transfer.data.feature_data import FeatureData
 from node_transfer.data.image_data import SHUFFLE_BUFFER_BYTES, ImageData
 
 
@@ -23,7 +23,7 @@ class Share:
 
 
 def training_batches(
-    data: ImageData,
+    data: ImageData | FeatureData,
     batch_size: int,
     seed: int,
     first_epoch: int,
@@ -40,7 +40,7 @@ def training_batches(
     batch_size)` batches; its last one may be smaller.
 
     Args:
-        data: Where the images come from.
+        data: Where the images come from, or their features.
         batch_size: Examples a batch.
         seed: Of order and augmentation.
         first_epoch, epochs: Epochs run from `first_epoch` to `epochs - 1`.
@@ -56,18 +56,16 @@ def training_batches(
     change = augment.make() if augment else None
     size = data.sizes["train"]
     epoch_numbers = tf.data.Dataset.range(first_epoch, epochs)
-    if data.fits_in_memory("train"):
-        images, labels = _in_memory(data.splits["train"])
+    examples = data.by_index("train")
+    if examples is not None:
 
         def one_epoch(epoch):
             order = tf.data.Dataset.from_tensor_slices((_order(size, seed, epoch),))
             batches = order.batch(batch_size)
             return _parts(batches, share).map(
-                lambda size, i: (
-                    epoch, size, i, tf.gather(images, i), tf.gather(labels, i)
-                ),
+                lambda size, i: (epoch, size, i, *examples(i)),
                 num_parallel_calls=tf.data.AUTOTUNE,
-            )  # fmt: skip
+            )
 
         batches = epoch_numbers.flat_map(one_epoch)
     elif data.training_example is not None:
@@ -103,7 +101,10 @@ def training_batches(
 
 
 def evaluation_batches(
-    data: ImageData, split: str, batch_size: int, share: Share | None = None
+    data: ImageData | FeatureData,
+    split: str,
+    batch_size: int,
+    share: Share | None = None,
 ) -> tf.data.Dataset:
     """Returns the batches of a split, in its fixed order.
 
@@ -151,12 +152,3 @@ def _parts(batches: tf.data.Dataset, share: Share | None) -> tf.data.Dataset:
 
 def _as_float(images, labels):
     return tf.cast(images, tf.float32), labels
-
-
-def _in_memory(examples: tf.data.Dataset) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns all images and labels of a split, as one tensor each."""
-    batches = list(examples.batch(1024).as_numpy_iterator())
-    with tf.device("CPU"):
-        return tuple(
-            tf.constant(np.concatenate(part)) for part in zip(*batches, strict=True)
-        )

@@ -21,6 +21,11 @@ class TransferClassifier(tf.keras.Model):
     is, layer by layer, so that a reloaded model is the same function, whichever weights
     it began with.
 
+    A backbone that is frozen as a whole (`model.backbone.trainable = False`) is computed
+    in inference mode, in training too: batch normalization with its moving averages, no
+    dropout, no stochastic depth. So its features are one function of the image, and may
+    be computed once.
+
     `keras.models.clone_model` gives a plain functional model, without `block` and the
     other attributes, since it calls constructors of `inputs` and `outputs` alone. Clone
     with `TransferClassifier.from_config(model.get_config())`, which has new weights too.
@@ -124,6 +129,39 @@ class TransferClassifier(tf.keras.Model):
     def image_size(self) -> int:
         """Height and width of the images that the backbone takes, in pixels."""
         return self.backbone.input_shape[1]
+
+    @property
+    def uses_feature_map(self) -> bool:
+        """Whether the block works on the feature map, before averaging."""
+        return self.block is not None and self.block_input == "feature_map"
+
+    def features(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns what a frozen backbone makes of images, in inference mode.
+
+        Args:
+            images: As the model takes them.
+
+        Returns:
+            The backbone's feature map, shape `(batch, height, width, channels)`, where
+            the block works on it; else its average, shape `(batch, channels)`.
+        """
+        if self.resizing is not None:
+            images = self.resizing(images)
+        feature_map = self.backbone(images, training=False)
+        return feature_map if self.uses_feature_map else self.pooling(feature_map)
+
+    def classify(self, features: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Returns the logits of features, see `features`."""
+        if self.block is not None:
+            features = self.block(features, training=training)
+        if self.uses_feature_map:
+            features = self.pooling(features)
+        return self.head(features)
+
+    def call(self, inputs, training=None, mask=None):
+        if training and not self.backbone.trainable:
+            return self.classify(self.features(inputs), training=True)
+        return super().call(inputs, training=training, mask=mask)
 
     def __call__(self, inputs, *args, **kwargs):
         check_images(inputs, self.input_shape)

@@ -13,6 +13,7 @@ WEIGHTS_WORDS = ("imagenet", "none", "auto")  # anything else is a path
 
 OPTIMIZERS = ("adam", "sgd")
 LR_SCHEDULES = ("constant", "odenet_mnist", "cosine")
+CACHE_FEATURES = ("auto", "off")
 RESIZES = ("stretch", "crop", "pad")
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 MIXED_PRECISION = ("none", "mixed_float16", "mixed_bfloat16")
@@ -40,6 +41,7 @@ def check_names(config) -> None:
         ("lr_schedule", LR_SCHEDULES, False),
         ("method", method_names(), True),
         ("gradient", methods.GRADIENTS, True),
+        ("cache_features", CACHE_FEATURES, False),
         ("strategy", STRATEGIES, False),
         ("resize", RESIZES, False),
         ("mixed_precision", MIXED_PRECISION, False),

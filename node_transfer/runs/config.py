@@ -57,6 +57,8 @@ class ExperimentConfig:
     validation_fraction: float = 0.1
     augment: bool = False
     freeze_backbone: bool = False
+    cache_features: str = declared("auto", matters=False)
+    cache_dir: str | None = declared(None, matters=False)
     recipe: str = declared("paper", matters=False)
     head_epochs: int = 0
     warmup_epochs: int = 0
@@ -84,6 +86,7 @@ class ExperimentConfig:
     mixed_precision: str = "none"
     output_dir: str | None = declared(None, matters=False)
     overwrite: bool = declared(False, matters=False)
+    report: bool = declared(True, matters=False)
 
     def __post_init__(self):
         check_types(self)
@@ -93,6 +96,7 @@ class ExperimentConfig:
         self._check_paths()
 
     def _check_paths(self):
+        check_path("cache_dir", self.cache_dir)
         for name in ("output_dir", "data_dir", "init_from", "weights", "dataset"):
             check_path(name, getattr(self, name))
 

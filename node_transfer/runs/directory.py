@@ -16,14 +16,14 @@ from node_transfer.runs.config import ExperimentConfig
 from node_transfer.runs.lock import LOCK, locked
 from node_transfer.runs.unreadable import UNREADABLE
 
-CONFIG, HISTORY, METRICS, PREDICTIONS, MODEL, DIVERGED = (
+CONFIG, HISTORY, METRICS, DIVERGED = (
     "config.json",
     "history.csv",
     "metrics.json",
-    "predictions.npz",
-    "model.keras",
     "diverged.json",
 )
+PREDICTIONS, ILLUSTRATIONS = "predictions.npz", "illustrations.npz"
+MODEL, REPORT = "model.keras", "report.html"
 DAMAGED_HISTORY = f"{HISTORY}.damaged"  # what was there before it was made again
 CHECKPOINTS, TENSORBOARD = "checkpoint", "tensorboard"  # folders
 EVENTS = "events.out.tfevents.*"  # TensorBoard's files, in a folder a split
@@ -34,7 +34,8 @@ class RunDirectory:
     `model.keras`.
 
     While training it also has `checkpoint/`, with the states after the last whole epochs,
-    and `tensorboard/`. A training that diverged leaves `diverged.json`, in place of
+    and `tensorboard/`. For its report it has `illustrations.npz`, and then `report.html`.
+    A training that diverged leaves `diverged.json`, in place of
     `metrics.json`.
 
     Attributes:
@@ -155,7 +156,7 @@ class RunDirectory:
         and can be cleared again, whenever the process ends.
         """
         told = (METRICS, DIVERGED, HISTORY, DAMAGED_HISTORY, UNREADABLE)
-        for name in (*told, PREDICTIONS, MODEL):
+        for name in (*told, PREDICTIONS, ILLUSTRATIONS, MODEL, REPORT):
             for path in (self.path / name, self.path / f"{durable.PARTIAL}{name}"):
                 path.unlink(missing_ok=True)
         self.checkpoints.remove()

@@ -11,7 +11,9 @@ LOCK = "lock"  # the file that the process at work holds
 
 
 @contextlib.contextmanager
-def locked(folder: Path, timeout: float = 0) -> Iterator[None]:
+def locked(
+    folder: Path, timeout: float = 0, argument: str = "output_dir"
+) -> Iterator[None]:
     """Keeps other processes out of a folder, which it makes.
 
     The lock goes with the process, however that ends. Folders that nothing was written
@@ -20,6 +22,7 @@ def locked(folder: Path, timeout: float = 0) -> Iterator[None]:
     Args:
         folder: The folder.
         timeout: Seconds to wait for another process to let go; -1: as long as it takes.
+        argument: The one that says which folder.
 
     Raises:
         UserError: Another process is at work there, or the folder cannot be made.
@@ -27,14 +30,14 @@ def locked(folder: Path, timeout: float = 0) -> Iterator[None]:
     import filelock  # here, since reading runs does without it
 
     made = [p for p in (folder, *folder.parents) if not p.exists()]
-    durable.make_folder(folder)
-    with durable.failures_told(folder):
+    durable.make_folder(folder, argument)
+    with durable.failures_told(folder, argument=argument):
         try:
             lock = filelock.FileLock(folder / LOCK, timeout=timeout).acquire()
         except filelock.Timeout:
             raise UserError(
                 f"Another process is at work in {str(folder)!r}: wait for it, or pass "
-                "output_dir= with another folder."
+                f"{argument}= with another folder."
             ) from None
     try:
         with lock:

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.special
 import tensorflow as tf
 
+from node_transfer.data.feature_data import FeatureData
 from node_transfer.data.image_data import ImageData
 from node_transfer.data.pipelines import evaluation_batches
 from node_transfer.errors import UserError
@@ -63,7 +64,8 @@ def evaluate(
     Returns:
         `accuracy` (0 to 1), `mean_class_accuracy` (of the classes alike, however many
         images they have), `loss` (mean cross-entropy, nats), `nfe` (evaluations of f a
-        solve, mean over batches; `None` without an ODE), `seconds`, and `classes`, see
+        solve, mean over batches; `None` without an ODE), `seconds`, `images_per_second`,
+        without the first batch (`None` where there is one only), and `classes`, see
         `per_class.rows_of`.
 
     Raises:
@@ -92,17 +94,38 @@ def _evaluate_compiled(model, data, split, batch_size, verbose, confusion) -> di
     batches = evaluation_batches(data, split, batch_size)
     if verbose:
         print(f"Evaluating on the {data.sizes[split]} {split} images", flush=True)
+    watch = _Stopwatch()
     start = time.perf_counter()
     with failures_told():
-        results = model.evaluate(batches, verbose=verbose, return_dict=True)
+        results = model.evaluate(
+            batches, verbose=verbose, return_dict=True, callbacks=[watch]
+        )
     return {
         "accuracy": float(results["accuracy"]),
         "mean_class_accuracy": float(results[confusion.name]),
         "loss": float(results["loss"]),
         "nfe": evaluations_forward(model),
         "seconds": round(time.perf_counter() - start, 3),
+        "images_per_second": watch.rate(data.sizes[split] - batch_size),
         "classes": rows_of(confusion.matrix.numpy(), data.class_names),
     }
+
+
+class _Stopwatch(keras.callbacks.Callback):
+    """Times an evaluation from the end of its first batch on, which makes functions."""
+
+    def __init__(self):
+        super().__init__()
+        self._ends = []
+
+    def on_test_batch_end(self, batch, logs=None):
+        self._ends.append(time.perf_counter())
+
+    def rate(self, images: int) -> float | None:
+        """Returns images a second, of so many after the first batch."""
+        if len(self._ends) < 2:
+            return None
+        return round(images / (self._ends[-1] - self._ends[0]), 1)
 
 
 def evaluations_forward(model: keras.Model) -> float | None:
@@ -117,11 +140,14 @@ def predict(
     data: ImageData,
     split: str,
     batch_size: int = EVALUATION_BATCH_SIZE,
+    features: FeatureData | None = None,
 ) -> dict[str, np.ndarray]:
     """Predicts the classes of a split, in its fixed order.
 
     Args:
         model, data, split, batch_size: As in `evaluate`.
+        features: Those of the images, to be taken in place of them, where they are known
+            and the model is a `TransferClassifier`.
 
     Returns:
         Arrays of shape `(examples,)`: `predicted`, the class of the largest logit, and
@@ -132,10 +158,14 @@ def predict(
     Raises:
         UserError: An ODE could not be solved.
     """
+    forward, inputs = model.predict_on_batch, data
+    if features is not None:
+        inputs = features
+        forward = tf.function(model.classify, autograph=False, reduce_retracing=True)
     logits, labels = [], []
-    for images, batch_labels in evaluation_batches(data, split, batch_size):
+    for images, batch_labels in evaluation_batches(inputs, split, batch_size):
         with failures_told():
-            logits.append(model.predict_on_batch(images))
+            logits.append(np.asarray(forward(images)))
         labels.append(batch_labels.numpy())
     logits, labels = np.concatenate(logits), np.concatenate(labels)
     dtype = np.min_scalar_type(data.num_classes - 1)

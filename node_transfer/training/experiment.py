@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import os
-import statistics
 import sys
 import tempfile
 
@@ -11,16 +10,15 @@ import keras
 
 from node_transfer import checksums
 from node_transfer.data.damage import damage_told
-from node_transfer.data.image_data import SPLITS, ImageData
 from node_transfer.data.pipelines import Share
 from node_transfer.models.pretrained import WeightsSource
-from node_transfer.models.saving import load_model, save_model
+from node_transfer.models.saving import save_model
 from node_transfer.runs.admission import check_free, check_space
 from node_transfer.runs.checkpoints import State
 from node_transfer.runs.config import ExperimentConfig
 from node_transfer.runs.directory import RunDirectory
 from node_transfer.runs.unreadable import write_unreadable
-from node_transfer.training import evaluation, provenance, start
+from node_transfer.training import provenance, start
 from node_transfer.training.averages import adapt_batchnorm
 from node_transfer.training.build import build_model, resolve_backbone
 from node_transfer.training.divergence import (
@@ -29,7 +27,9 @@ from node_transfer.training.divergence import (
     check_finite,
     divergence_told,
 )
+from node_transfer.training.features import are_cached, features_of
 from node_transfer.training.fitting import Experiment, end, fit
+from node_transfer.training.results import final_metrics
 from node_transfer.training.stages import stage_after, stages_of
 from node_transfer.training.state import (
     bytes_on_disk,
@@ -77,7 +77,8 @@ def _run(
     run: RunDirectory, config: ExperimentConfig, workers: Workers, verbose: int
 ) -> None:
     config = resolve_backbone(config)
-    data = start.images(config, workers.replicas)
+    cached = are_cached(config, workers)
+    data = start.images(config, workers.replicas, in_memory=not cached)
     config = dataclasses.replace(config, image_size=data.image_size)
     workers.check_same(config, data.sizes["train"])
 
@@ -103,6 +104,8 @@ def _run(
     experiment.enter(stage_after(config, epochs_done))
     rows = _take_up(experiment, state) if workers.chief else []
     workers.hand_out(variables_of(model))
+    if cached:
+        experiment.train_on(features_of(config, model, data))
     if not evaluated:
         _evaluate_start(experiment)
     fit(experiment, epochs_done, rows, verbose)
@@ -201,40 +204,6 @@ def _save(experiment: Experiment) -> None:
 def _finish(experiment: Experiment, rows: list[dict], verbose: int) -> None:
     run = experiment.run
     with divergence_told(run, experiment.workers, lambda: AFTER):
-        metrics = _final_metrics(run, experiment.data, rows, verbose)
+        metrics = final_metrics(experiment, rows, verbose)
     run.write_metrics(metrics)
     run.checkpoints.remove()
-
-
-def _final_metrics(
-    run: RunDirectory, data: ImageData, rows: list[dict], verbose: int
-) -> dict:
-    """Numbers of the saved model, as it reads back from its file."""
-    if verbose:
-        print(f"Saved {run.model_path}. Predicting the test images with it", flush=True)
-    model = load_model(run.model_path)
-    run.write_predictions(evaluation.predict(model, data, "test"))
-    results = evaluation.evaluate_splits(model, data, SPLITS, verbose=verbose)
-    for split in SPLITS:
-        check_finite(f"the {split} loss", results[split]["loss"], AFTER)
-    last = rows[-1]
-    return {
-        split: {name: results[split][name] for name in ("accuracy", "loss")}
-        for split in SPLITS
-    } | {
-        "classes": results["test"]["classes"],
-        "epochs": len(rows),
-        "finished": provenance.now(),
-        "parameters": int(model.count_params()),
-        "model_sha256": checksums.of_file(run.model_path),
-        "nfe": {
-            "forward": results["test"]["nfe"],
-            "training_forward": last.get("nfe_forward"),
-            "training_backward": last.get("nfe_backward"),
-        },
-        "seconds": {
-            "training": round(sum(row["seconds"] for row in rows), 3),
-            "epoch": round(statistics.median(row["seconds"] for row in rows), 3),
-            "test": results["test"]["seconds"],
-        },
-    }

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from node_transfer.data.augmentation import Augmentation
+from node_transfer.data.feature_data import FeatureData
 from node_transfer.data.image_data import ImageData
 from node_transfer.data.pipelines import Share, evaluation_batches, training_batches
 from node_transfer.runs.config import ExperimentConfig
@@ -32,6 +33,7 @@ class Experiment:
     Attributes:
         run, config, workers, data, model: What each says.
         share: The part of each batch that is computed here; `None`: all of it.
+        features: What is trained on in place of the images; `None`: these are.
         stage, loop: What is being trained; `None`: nothing yet.
     """
 
@@ -43,6 +45,17 @@ class Experiment:
     share: Share | None
     stage: Stage | None = None
     loop: Loop | None = None
+    features: FeatureData | None = None
+
+    @property
+    def examples(self) -> ImageData | FeatureData:
+        """What the loop is given."""
+        return self.features or self.data
+
+    def train_on(self, features: FeatureData) -> None:
+        """Trains what comes after the features, and leaves the backbone out."""
+        self.features = features
+        self._make_loop()
 
     def enter(self, stage: Stage) -> None:
         """Makes model and loop ready for a stage; its weights are then those that the
@@ -52,8 +65,13 @@ class Experiment:
         strategy = self.workers.strategy
         with strategy.scope():
             compile_for(self.model, stage, self.config, self.steps("train"))
-        self.loop = Loop(self.model, strategy, self.config.label_smoothing)
+        self._make_loop()
         self.stage = stage
+
+    def _make_loop(self) -> None:
+        smoothing = self.config.label_smoothing
+        forward = None if self.features is None else self.model.classify
+        self.loop = Loop(self.model, self.workers.strategy, smoothing, forward)
 
     def steps(self, split: str) -> int:
         return -(-self.data.sizes[split] // self.config.batch_size)
@@ -61,7 +79,7 @@ class Experiment:
     def validation(self) -> tuple[tf.data.Dataset, int]:
         split = "validation"
         return evaluation_batches(
-            self.data, split, self.config.batch_size, self.share
+            self.examples, split, self.config.batch_size, self.share
         ), self.steps(split)
 
 
@@ -78,6 +96,9 @@ def fit(experiment: Experiment, epochs_done: int, rows: list[dict], verbose: int
     last = stages_of(config)[-1].epochs
     enough = waited_enough(rows, config.patience, last.start)
     (enough,) = workers.from_chief([int(enough)])
+    if workers.chief and epochs_done < config.epochs:
+        board = experiment.run.tensorboard_path
+        print(f"To watch: tensorboard --logdir={board}", flush=True)
     for stage in stages_of(config):
         if enough or epochs_done >= stage.epochs.stop:
             continue
@@ -89,11 +110,11 @@ def fit(experiment: Experiment, epochs_done: int, rows: list[dict], verbose: int
 
 def _train(experiment: Experiment, epochs: range, rows: list[dict], verbose: int):
     """Trains the epochs of one stage."""
-    run, config, data = experiment.run, experiment.config, experiment.data
+    run, config = experiment.run, experiment.config
     workers, watch = experiment.workers, StopAtDivergence()
     batches = training_batches(
-        data, config.batch_size, config.seed, epochs.start, epochs.stop,
-        _augmentation(config), experiment.share,
+        experiment.examples, config.batch_size, config.seed, epochs.start, epochs.stop,
+        augmentation(config), experiment.share,
     )  # fmt: skip
     told = divergence_told(run, workers, lambda: watch.place)
     with told, board_failures_told(run):
@@ -134,7 +155,8 @@ def _callbacks(
     return callbacks
 
 
-def _augmentation(config: ExperimentConfig) -> Augmentation:
+def augmentation(config: ExperimentConfig) -> Augmentation:
+    """Returns what training images go through."""
     return Augmentation(
         shift=config.augment,
         resized_crop=config.random_resized_crop,

@@ -1,5 +1,7 @@
 """One training loop for every strategy: `keras.Model.fit` fails on several machines."""
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 
@@ -26,6 +28,8 @@ class Loop:
         label_smoothing: The part of each label that is shared out among all classes, in
             the loss that the gradient is of. The losses that are told are without it, so
             that they compare.
+        forward: From a batch and `training` to logits; `None`: the model. Where features
+            were computed before, the part of the model that comes after them.
     """
 
     def __init__(
@@ -33,8 +37,10 @@ class Loop:
         model: keras.Model,
         strategy: tf.distribute.Strategy,
         label_smoothing: float = 0.0,
+        forward: Callable | None = None,
     ):
         self._model = model
+        self._forward = forward or model
         self._label_smoothing = label_smoothing
         self._strategy = strategy
         self._replicas = strategy.num_replicas_in_sync
@@ -133,7 +139,8 @@ class Loop:
         # Variables of the metrics, which a step of several replicas cannot make. The
         # function is Keras's own for it; it makes nothing twice.
         with self._strategy.scope():
-            self._model._symbolic_build(data_batch=batches.element_spec[:2])
+            images = tf.TensorSpec(self._model.input_shape, tf.float32)
+            self._model._symbolic_build(data_batch=(images, batches.element_spec[1]))
         if self._replicas == 1:
             return iter(batches)
         # There are as many everywhere, so that workers need not ask each other for more.
@@ -154,7 +161,7 @@ class Loop:
     def _train_step(self, images, labels, size=None):
         model, optimizer = self._model, self._model.optimizer
         with tf.GradientTape() as tape:
-            logits = model(images, training=True)
+            logits = self._forward(images, training=True)
             loss = model.compute_loss(x=images, y=labels, y_pred=logits, training=True)
             self._record(images, labels, logits, loss)
             if self._label_smoothing:
@@ -171,7 +178,7 @@ class Loop:
         return self._results()
 
     def _test_step(self, images, labels):
-        logits = self._model(images, training=False)[: tf.shape(labels)[0]]
+        logits = self._forward(images, training=False)[: tf.shape(labels)[0]]
         loss = self._model.compute_loss(x=images, y=labels, y_pred=logits, training=False)
         self._record(images, labels, logits, loss)
         return self._results()

@@ -16,12 +16,13 @@ from node_transfer.runs.directory import RunDirectory
 from node_transfer.runs.unreadable import write_unreadable
 
 
-def images(config: ExperimentConfig, replicas: int) -> ImageData:
+def images(config: ExperimentConfig, replicas: int, in_memory: bool = True) -> ImageData:
     """Returns the data of an experiment.
 
     Args:
         config: The experiment.
         replicas: How many replicas of the model share each batch.
+        in_memory: Whether the images are to be read more than once.
 
     Raises:
         UserError: They cannot be had, or their batches do not go round.
@@ -38,6 +39,7 @@ def images(config: ExperimentConfig, replicas: int) -> ImageData:
         validation_fraction=config.validation_fraction,
         train_examples=config.train_examples,
         seed=config.seed,
+        in_memory=in_memory,
     )
     if config.batch_size > data.sizes["train"]:
         raise UserError(

@@ -8,7 +8,9 @@ def test_analysis_and_flags_do_not_import_tensorflow():
     code = (
         "import sys, node_transfer, node_transfer.analysis.report, "
         "node_transfer.reproduction.sweep, node_transfer.cli.train, "
-        "node_transfer.cli.reproduce, node_transfer.cli.main; "
+        "node_transfer.cli.reproduce, node_transfer.cli.main, "
+        "node_transfer.analysis.run_report, node_transfer.analysis.comparison, "
+        "node_transfer.reproduction.comparison, node_transfer.cli.compare; "
         "print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
     )
     output = subprocess.run(
@@ -32,3 +34,22 @@ def test_the_layer_needs_none_of_the_extras():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "(2, 3)\n(2, 1)\n", done.stderr
+
+
+def test_figures_leave_the_plots_of_a_notebook_on(tmp_path):
+    code = (
+        "import matplotlib; matplotlib.use('svg')\n"
+        "from node_transfer.analysis import figures, style\n"
+        "import sys; print('matplotlib.pyplot' in sys.modules)\n"
+        "with style.figure() as (fig, axes):\n"
+        "    axes.plot([0, 1])\n"
+        f"    style.save(fig, r'{tmp_path}/one')\n"
+        "import matplotlib.pyplot as plt\n"
+        "print(matplotlib.get_backend(), plt.get_fignums())\n"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert output.split() == ["False", "svg", "[]"]
+    assert (tmp_path / "one.svg").read_text().startswith("<?xml")
+    assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")

@@ -81,8 +81,9 @@ def test_help_explains_every_flag():
     names = """
         dataset data_dir backbone weights image_size resize epochs batch_size optimizer
         learning_rate lr_schedule clip_norm seed train_examples validation_fraction
-        augment freeze_backbone block dynamics hidden_units method gradient rtol atol
-        init_from strategy mixed_precision output_dir overwrite
+        augment freeze_backbone cache_features cache_dir report block
+        dynamics hidden_units method gradient rtol atol init_from strategy
+        mixed_precision output_dir overwrite
     """
     for flag in names.split():
         assert f"--{flag}" in text or f"--[no]{flag}" in text

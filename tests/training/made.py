@@ -7,7 +7,7 @@ START = (
     "from tests.training.conftest import shorten_b0; shorten_b0()\n"
     "from node_transfer.cli.main import main; main()"
 )
-QUICK = {"dataset": "digits", "weights": "none", "batch_size": 32}
+QUICK = {"dataset": "digits", "weights": "none", "batch_size": 32, "report": False}
 
 
 def quick(config, path, **changes):

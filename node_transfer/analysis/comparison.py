@@ -1,0 +1,187 @@
+"""One table and one figure of models that were trained alike."""
+
+import dataclasses
+from pathlib import Path
+
+from matplotlib.ticker import PercentFormatter
+
+from node_transfer import durable
+from node_transfer.analysis import provenance, style
+from node_transfer.analysis.formats import mean_and_deviation
+from node_transfer.analysis.runs import Run, read_run
+from node_transfer.analysis.table import Table
+from node_transfer.errors import UserError
+from node_transfer.runs.sweep_folder import SweepFolder
+
+STEM = "comparison"  # of the files: .md, .csv, .svg, .png
+HEADERS = (
+    "model",
+    "start",
+    "test accuracy (%)",
+    "parameters",
+    "images/s",
+    "NFE",
+    "training (s)",
+    "features (s)",
+    "state",
+)
+NOTE = (
+    "Mean ± standard deviation over the seeds. Images/s: of the whole model on the test "
+    "images, from the second batch on. NFE: evaluations of f a solve, on the test "
+    "images. Features: where the backbone is frozen, the time to compute its features "
+    "once, which its runs share; training is what came after that."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Compared:
+    """The runs of one model.
+
+    Attributes:
+        name: The folder of its runs, below that of the seed.
+        runs: A seed to a finished run.
+        others: A seed to what became of it instead.
+    """
+
+    name: str
+    runs: dict[int, Run]
+    others: dict[int, str]
+
+    @property
+    def state(self) -> str:
+        """Whether all of its runs came to their end, else what became of the others."""
+        if not self.others:
+            return "finished"
+        reasons = {f"seed {seed} {what}" for seed, what in self.others.items()}
+        return "; ".join(sorted(reasons))
+
+    def values(self, *path: str) -> dict[int, float]:
+        """Returns an entry of `metrics.json` by seed, of the runs that have it."""
+        found = {}
+        for seed, run in self.runs.items():
+            value = run.metrics
+            for key in path:
+                value = value.get(key) if isinstance(value, dict) else None
+            if value is not None:
+                found[seed] = value
+        return found
+
+
+def read_comparison(folder) -> list[Compared]:
+    """Reads the runs of a comparison, in the order in which they were planned.
+
+    Raises:
+        UserError: There is none, or a file of one cannot be read.
+    """
+    sweep = SweepFolder(folder)
+    models = {}
+    for entry in sweep.read_record()["runs"]:
+        model = models.setdefault(entry["model"], Compared(entry["model"], {}, {}))
+        model.others[entry["seed"]] = entry.get("failed", "not begun")
+    for seed, name, directory in sweep.runs():
+        model = models.setdefault(name, Compared(name, {}, {}))
+        if directory.finished:
+            model.runs[seed] = read_run(directory.path)
+            model.others.pop(seed, None)
+        elif directory.diverged:
+            model.others[seed] = f"diverged: {directory.diverged}"
+        elif model.others.get(seed, "not begun") == "not begun":
+            model.others[seed] = "not finished"
+    if not models:
+        raise UserError(
+            f"{str(folder)!r} has no run (FOLDER/seed-0/NAME): pass output_dir= with the "
+            "folder of a comparison."
+        )
+    return list(models.values())
+
+
+def write_comparison(folder) -> Table:
+    """Writes table and figure of a comparison into its folder; returns the table.
+
+    Raises:
+        UserError: There is no run, or the folder cannot be written.
+    """
+    models = read_comparison(folder)
+    made = table(models)
+    stem = Path(folder) / STEM
+    with durable.failures_told(stem):
+        stem.with_suffix(".md").write_text(made.markdown(), encoding="utf-8")
+        stem.with_suffix(".csv").write_text(made.csv(), encoding="utf-8")
+        draw(models, stem)
+    return made
+
+
+def table(models: list[Compared]) -> Table:
+    """Returns a row for each model, those that failed included."""
+    rows = []
+    for model in models:
+        first = next(iter(model.runs.values()), None)
+        parameters = next(iter(model.values("parameters").values()), None)
+        rows.append(
+            (
+                model.name,
+                provenance.weights(first) if first else "-",
+                mean_and_deviation(model.values("test", "accuracy"), 100, 2),
+                "-" if parameters is None else f"{parameters:,}",
+                mean_and_deviation(
+                    model.values("images_per_second"), digits=0, count=False
+                ),
+                mean_and_deviation(model.values("nfe", "forward"), count=False),
+                mean_and_deviation(
+                    model.values("seconds", "training"), digits=0, count=False
+                ),
+                mean_and_deviation(
+                    model.values("features", "seconds"), digits=0, count=False
+                ),
+                model.state,
+            )
+        )
+    return Table(STEM, f"Comparison: {_setting(models)}", HEADERS, tuple(rows), NOTE)
+
+
+def draw(models: list[Compared], stem) -> None:
+    """Draws test accuracy and seconds of training, a row a model, a mark a run.
+
+    Args:
+        models: As `read_comparison` has them.
+        stem: Path of the files without their endings, `.svg` and `.png`.
+    """
+    height = 1.3 + 0.32 * len(models)
+    with style.figure(8.0, height, columns=2) as (fig, (accuracy, seconds)):
+        lines = list(style.LINES.values())
+        for row, model in enumerate(models):
+            mark = {**lines[row % len(lines)], "linestyle": "none", "markersize": 6}
+            for axes, path in (
+                (accuracy, ("test", "accuracy")),
+                (seconds, ("seconds", "training")),
+            ):
+                values = list(model.values(*path).values())
+                axes.plot(values, [row] * len(values), **mark)
+                if model.others:
+                    axes.annotate(
+                        model.state.split(":")[0], (0.02, row), fontsize=7,
+                        xycoords=axes.get_yaxis_transform(), va="center",
+                    )  # fmt: skip
+        for axes in (accuracy, seconds):
+            axes.set_ylim(len(models) - 0.5, -0.5)
+        accuracy.set_yticks(range(len(models)), [model.name for model in models])
+        seconds.set_yticks(range(len(models)), [""] * len(models))
+        accuracy.xaxis.set_major_formatter(PercentFormatter(1.0))
+        accuracy.set_xlabel("test accuracy")
+        seconds.set_xlabel("seconds of training")
+        if any(model.runs for model in models):
+            seconds.set_xscale("log")
+        style.save(fig, stem)
+
+
+def _setting(models: list[Compared]) -> str:
+    """Says what the runs have in common."""
+    for model in models:
+        for run in model.runs.values():
+            data, experiment = run.config["data"], run.experiment
+            frozen = ", the backbone frozen" if experiment.freeze_backbone else ""
+            return (
+                f"{data['name']}, {data['sizes']['train']:,} training images, "
+                f"{experiment.epochs} epochs{frozen}"
+            )
+    return "no run is finished"

@@ -1,0 +1,62 @@
+"""A comparison's table and figure, from runs made by hand."""
+
+import csv
+import json
+
+import pytest
+
+from node_transfer.analysis.comparison import read_comparison, write_comparison
+from node_transfer.errors import UserError
+from tests.analysis.made import write_run
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two seeds of one model, one each of two that failed, one that is not begun."""
+    for seed, test in ((0, 0.8), (1, 0.9)):
+        path = write_run(tmp_path, "Net-ode-dopri5", seed, [0.5, 0.6], test=test, nfe=9.0)
+        metrics = json.loads((path / "metrics.json").read_text())
+        metrics |= {"parameters": 12345, "images_per_second": 100.0 + seed}
+        metrics |= {"nfe": {"forward": 13.0}, "features": {"seconds": 50.0}}
+        (path / "metrics.json").write_text(json.dumps(metrics))
+    diverged = write_run(tmp_path, "Net-none", 0, [0.5])
+    (diverged / "metrics.json").unlink()
+    (diverged / "diverged.json").write_text('{"what": "at step 3 the loss was nan"}')
+    stopped = write_run(tmp_path, "Net-residual", 0, [0.5])
+    (stopped / "metrics.json").unlink()
+    entries = [
+        {"model": "Net-none", "seed": 0, "command": "x", "failed": "It diverged."},
+        {"model": "Net-ode-dopri5", "seed": 0, "command": "x"},
+        {"model": "Net-ode-dopri5", "seed": 1, "command": "x"},
+        {"model": "Net-residual", "seed": 0, "command": "x"},
+        {"model": "Net-dense", "seed": 0, "command": "x", "failed": "No memory."},
+    ]
+    (tmp_path / "sweep.json").write_text(json.dumps({"runs": entries}))
+    return tmp_path
+
+
+def test_every_model_has_a_row_whatever_became_of_it(folder):
+    table = write_comparison(folder)
+    with (folder / "comparison.csv").open() as file:
+        header, *rows = csv.reader(file)
+    rows = {row[0]: dict(zip(header, row, strict=True)) for row in rows}
+    assert list(rows) == ["Net-none", "Net-ode-dopri5", "Net-residual", "Net-dense"]
+    ours = rows["Net-ode-dopri5"]
+    assert ours["test accuracy (%)"] == "85.00 ± 7.07 (n=2)"
+    assert ours["parameters"] == "12,345" and ours["NFE"] == "13.0 ± 0.0"
+    assert ours["training (s)"] == "20 ± 0" and ours["features (s)"] == "50 ± 0"
+    assert ours["state"] == "finished"
+    states = {name: row["state"] for name, row in rows.items()}
+    assert states["Net-none"] == "seed 0 diverged: at step 3 the loss was nan"
+    assert states["Net-residual"] == "seed 0 not finished"
+    assert states["Net-dense"] == "seed 0 No memory."
+    assert rows["Net-none"]["test accuracy (%)"] == "-"
+    assert "Net-dense" in (folder / "comparison.md").read_text()
+    svg = (folder / "comparison.svg").read_text()
+    assert svg.startswith("<?xml") and (folder / "comparison.png").stat().st_size > 1000
+    assert "cifar10, 45,000 training images" in table.title
+
+
+def test_a_folder_without_runs_is_one_sentence(tmp_path):
+    with pytest.raises(UserError, match="has no run"):
+        read_comparison(tmp_path)
