@@ -12,10 +12,20 @@ from node_transfer import keras_backend, keras_lookup
 
 if TYPE_CHECKING:  # for editors and type checkers: the names of the tables below
     from node_transfer.data.loading import load_data as load_data
+    from node_transfer.layers.augmented_ode_layer import (
+        AugmentedODELayer as AugmentedODELayer,
+    )
     from node_transfer.layers.conv_dynamics import ConvDynamics as ConvDynamics
     from node_transfer.layers.dense_dynamics import DenseDynamics as DenseDynamics
+    from node_transfer.layers.evolving_dynamics import (
+        EvolvingConvDynamics as EvolvingConvDynamics,
+    )
+    from node_transfer.layers.evolving_dynamics import (
+        EvolvingDenseDynamics as EvolvingDenseDynamics,
+    )
     from node_transfer.layers.ode_layer import ODELayer as ODELayer
     from node_transfer.layers.residual_layer import ResidualLayer as ResidualLayer
+    from node_transfer.layers.same_width_dense import SameWidthDense as SameWidthDense
     from node_transfer.models.pretrained import build_backbone as build_backbone
     from node_transfer.models.saving import load_model as load_model
     from node_transfer.models.transfer_classifier import (

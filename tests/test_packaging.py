@@ -29,8 +29,7 @@ def wheel(tmp_path_factory) -> Path:
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(PROJECT / "node_transfer", folder / "node_transfer", ignore=ignore)
     (folder / "dist").mkdir()
-    build = [sys.executable, "-c", BUILD]
-    subprocess.run(build, cwd=folder, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", BUILD], cwd=folder, check=True)
     (found,) = (folder / "dist").glob("*.whl")
     return found
 

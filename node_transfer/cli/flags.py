@@ -6,11 +6,10 @@ from typing import Any
 
 from absl import flags
 
+from node_transfer.cli.block_flags import define_block_flags, define_row
 from node_transfer.cli.output_flags import define_output_flags
 from node_transfer.cli.recipe_flags import define_recipe_flags, typed
 from node_transfer.models.backbones import BACKBONES
-from node_transfer.models.blocks import ACTIVATIONS, BLOCK_INPUTS, BLOCKS, DYNAMICS
-from node_transfer.models.own_parts import is_own
 from node_transfer.ode import methods
 from node_transfer.runs import choices
 from node_transfer.runs.config import ExperimentConfig
@@ -63,7 +62,7 @@ def define_experiment_flags(defaults: ExperimentConfig):
 
 def define_network_flags(backbone_note: str = "", weights_note: str = ""):
     """Flags of the backbone and what it starts from; a note follows the default."""
-    _define_row(
+    define_row(
         "backbone",
         None,
         BACKBONES,
@@ -85,16 +84,16 @@ def _define_model_flags(defaults: ExperimentConfig):
     flags.DEFINE_integer(
         "image_size",
         None,
-        "Height and width of the images, in pixels. Default: their own (32 for cifar10), "
-        "or the backbone's where they differ in size.",
+        "Height and width in pixels that images are scaled to. Default: their own (32 "
+        "for cifar10), or the backbone's where they differ in size.",
         lower_bound=32,
     )
     flags.DEFINE_enum(
         "resize",
         defaults.resize,
         choices.RESIZES,
-        "How images of another size become that: stretch; crop, to the largest square; "
-        "or pad, to a square, with black. The saved model does the same.",
+        "How images of another size become that: stretch; crop, to the largest square in "
+        "the middle; or pad, to a square, with black. The saved model does the same.",
     )
     flags.DEFINE_bool(
         "freeze_backbone",
@@ -104,8 +103,8 @@ def _define_model_flags(defaults: ExperimentConfig):
     flags.DEFINE_string(
         "init_from",
         defaults.init_from,
-        "A run directory or .keras file whose backbone and final layer to start from, as "
-        "the paper adds the block to the trained model.",
+        "Start from the network of an earlier run (its run directory or .keras file): "
+        "its backbone and final layer, as the paper adds the block to the trained model.",
     )
     define_device_flags(defaults)
 
@@ -117,8 +116,8 @@ def define_device_flags(defaults: ExperimentConfig):
         defaults.strategy,
         choices.STRATEGIES,
         "one_device, mirrored (one replica of the model on each GPU, the batch shared "
-        "out), multi_worker (on the machines that TF_CONFIG names: docs/distributed.md), "
-        "or auto: mirrored where there are several GPUs.",
+        "out), multi_worker (the same on the machines that TF_CONFIG names, see "
+        "docs/distributed.md), or auto: mirrored where there are several GPUs.",
     )
     flags.DEFINE_enum(
         "mixed_precision",
@@ -156,7 +155,11 @@ def _define_training_flags(defaults: ExperimentConfig):
         "where they exceed it. Default: never.",
     )
     flags.DEFINE_integer(
-        "seed", defaults.seed, "Of every random number.", 0, upper_bound=2**32 - 1
+        "seed",
+        defaults.seed,
+        "Of every random number.",
+        lower_bound=0,
+        upper_bound=2**32 - 1,
     )
     flags.DEFINE_integer(
         "train_examples",
@@ -176,57 +179,8 @@ def _define_training_flags(defaults: ExperimentConfig):
     )
 
 
-def _define_row(name: str, default: str | None, table: Mapping[str, Any], help: str):
-    """A flag for a row of a table, or for a part of the user's own."""
-    flags.DEFINE_string(name, default, f"<{'|'.join(table)}>: {help}")
-    flags.register_validator(
-        name,
-        lambda value: value is None or value in table or is_own(value),
-        message=f"choose one of {', '.join(table)}, or package.module:Name",
-    )
-
-
 def _define_ode_flags(defaults: ExperimentConfig):
-    flags.DEFINE_enum(
-        "block",
-        defaults.block,
-        list(BLOCKS),
-        "What stands before the final layer: none; ode, dh/dt = f(h, t) solved from 0 to "
-        "1; residual, h + f(h) on the pooled features; anode, an ODE with channels added "
-        "to its state; anodev2, an ODE whose weights move in time; or dense, a fully "
-        "connected layer on the pooled features. See docs/blocks.md.",
-    )
-    _define_row(
-        "dynamics",
-        defaults.dynamics,
-        DYNAMICS,
-        "The f of dh/dt = f(h, t): dense, on the pooled features; conv, on the feature "
-        "map; or package.module:ClassName, a Keras layer of your own.",
-    )
-    flags.DEFINE_enum(
-        "block_input",
-        defaults.block_input,
-        list(BLOCK_INPUTS),
-        "What dynamics of your own work on. Default: the pooled features.",
-    )
-    flags.DEFINE_integer(
-        "hidden_units",
-        defaults.hidden_units,
-        "Width inside f: hidden units (dense) or filters (conv).",
-        lower_bound=1,
-    )
-    flags.DEFINE_enum(
-        "activation",
-        defaults.activation,
-        list(ACTIVATIONS),
-        "The activation inside f, or of the dense block. Default: tanh; of conv relu.",
-    )
-    flags.DEFINE_integer(
-        "augment_channels",
-        defaults.augment_channels,
-        "Channels that the block anode adds to the state, zero at first.",
-        lower_bound=1,
-    )
+    define_block_flags(defaults)
     define_solver_flags(defaults)
     flags.DEFINE_enum(
         "gradient",

@@ -111,12 +111,12 @@ def fit(experiment: Experiment, epochs_done: int, rows: list[dict], verbose: int
 def _train(experiment: Experiment, epochs: range, rows: list[dict], verbose: int):
     """Trains the epochs of one stage."""
     run, config = experiment.run, experiment.config
-    workers, watch = experiment.workers, StopAtDivergence()
+    watch = StopAtDivergence()
     batches = training_batches(
         experiment.examples, config.batch_size, config.seed, epochs.start, epochs.stop,
         augmentation(config), experiment.share,
     )  # fmt: skip
-    told = divergence_told(run, workers, lambda: watch.place)
+    told = divergence_told(run, experiment.workers, lambda: watch.place)
     with told, board_failures_told(run):
         experiment.loop.fit(
             batches,

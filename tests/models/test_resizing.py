@@ -12,7 +12,7 @@ from node_transfer.errors import UserError
 from node_transfer.layers.resizing_layer import ResizingLayer
 from node_transfer.models.saving import save_model
 from node_transfer.resizing import WINDOWS, resized
-from node_transfer.runs.config import RESIZES
+from node_transfer.runs.choices import RESIZES
 
 SIZE = (24, 24)
 
