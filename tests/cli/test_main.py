@@ -42,10 +42,10 @@ def test_version_is_printed(monkeypatch, capsys):
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 0
-    assert (
-        f'version="{capsys.readouterr().out.split()[1]}"'
-        in (PROJECT / "setup.py").read_text()
-    )
+    printed = capsys.readouterr().out.split()[1]
+    assert f'__version__ = "{printed}"' in (
+        PROJECT / "node_transfer" / "__init__.py"
+    ).read_text()
 
 
 def test_h_is_help_of_a_command_as_well():
