@@ -1,8 +1,11 @@
 """How long does one solve with its gradient take, beside torchdiffeq, diffrax and TFP?
 
-python -m benchmarks.solver_speed [--quick]
+    python -m benchmarks.solver_speed [--quick] [--hidden=1280]
+
+With `--hidden` only those widths are measured; of the others the record keeps what it has.
 """
 
+import json
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -18,12 +21,13 @@ flags.DEFINE_integer("rounds", 15, "Timed rounds of a case.", lower_bound=1)
 flags.DEFINE_float(
     "seconds", 60.0, "A case that takes longer is timed in fewer rounds, 5 at least."
 )
+flags.DEFINE_list("hidden", ["128", "1280"], "Hidden units of the blocks.")
 FLAGS = flags.FLAGS
 
 
 def cases(quick: bool):
     """Yields `(hidden, batch, tolerance)`."""
-    for hidden in (128,) if quick else (128, 1280):
+    for hidden in (128,) if quick else map(int, FLAGS.hidden):
         batches = (32, 128, 512) if hidden == 128 else (32, 128)
         for batch in (128,) if quick else batches:
             for tolerance in (1e-5,) if quick else (1e-3, 1e-5):
@@ -60,11 +64,21 @@ def measure(hidden: int, batch: int, tolerance: float, rounds: int) -> list[dict
     return rows
 
 
+def kept_rows() -> list[dict]:
+    """Rows of the record that are of widths which are not measured now."""
+    path = timing.RESULTS / "solver_speed.json"
+    if FLAGS.quick or not path.exists():
+        return []
+    rows = json.loads(path.read_text())["rows"]
+    return [row for row in rows if str(row["hidden"]) not in FLAGS.hidden]
+
+
 def main(_):
-    rows = []
+    rows = kept_rows()
     for case in cases(FLAGS.quick):
         rows += measure(*case, rounds=5 if FLAGS.quick else FLAGS.rounds)
-        path = timing.write("solver_speed", rows, FLAGS.quick)
+    rows.sort(key=lambda row: row["hidden"])
+    path = timing.write("solver_speed", rows, FLAGS.quick)
     columns = (
         "hidden", "batch", "tolerance", "library", "gradient", "median_ms", "nfe",
         "error_h1", "error_gradient", "over_evaluations", "ours_over_this",
