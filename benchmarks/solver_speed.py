@@ -2,7 +2,7 @@
 
     python -m benchmarks.solver_speed [--quick] [--hidden=1280]
 
-With `--hidden` only those widths are measured; of the others the record keeps what it has.
+With `--hidden` only those widths are measured; of others the record keeps what it has.
 """
 
 import json
