@@ -46,7 +46,9 @@ def failures_told(
 
 
 @contextlib.contextmanager
-def written_aside(path: Path, argument: str = "output_dir") -> Iterator[Path]:
+def written_aside(
+    path: Path, argument: str = "output_dir", folder: bool = False
+) -> Iterator[Path]:
     """Yields the name to write a file or folder under until it is whole; see `publish`.
 
     What still has that name at the end, since writing failed or was interrupted, is
@@ -55,22 +57,24 @@ def written_aside(path: Path, argument: str = "output_dir") -> Iterator[Path]:
     Args:
         path: Its own name. The one yielded ends as it does.
         argument: See `failures_told`.
+        folder: Whether it may be a folder: where it may not, one of its name is in the
+            way, and stays.
 
     Raises:
         UserError: The file cannot be written.
     """
     partial = path.with_name(f"{PARTIAL}{path.name}")
     with failures_told(path, argument=argument):
-        _remove(partial)
+        _remove(partial, folder)
         try:
             yield partial
         finally:
             with contextlib.suppress(OSError):
-                _remove(partial)
+                _remove(partial, folder)
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
+def _remove(path: Path, folder: bool = True) -> None:
+    if folder and path.is_dir():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

@@ -66,7 +66,9 @@ def test_examples_of_extending_run(tmp_path):
     assert "train node_rk" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/tutorial.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", pytest.param("docs/tutorial.md", marks=pytest.mark.slow)]
+)
 def test_the_block_in_a_keras_model_learns(name, tmp_path):
     code = [code for code in examples(name) if "served/mine" not in code]
     done = run("\n".join(code) + "\nprint(model.history.history)", tmp_path)

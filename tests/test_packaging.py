@@ -131,7 +131,11 @@ def test_mypy_knows_the_public_names(tmp_path):
         sys.executable, "-m", "mypy", "--ignore-missing-imports", "--no-error-summary",
         "--follow-imports=silent", f"--cache-dir={tmp_path / 'cache'}", "use.py",
     ]  # fmt: skip
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    # The path, since mypy does not follow the hook of an editable installation.
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "MYPYPATH": str(PROJECT)},
+    )  # fmt: skip
     lines = [line.split(":")[1] for line in done.stdout.splitlines()]
     assert lines == ["4", "5"], done.stdout + done.stderr
 

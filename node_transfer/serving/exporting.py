@@ -138,7 +138,7 @@ class _Attempt:
         Raises:
             UserError: It could not be written, or differs by more than the bound.
         """
-        with durable.written_aside(self.path, "output") as partial:
+        with durable.written_aside(self.path, "output", folder=True) as partial:
             self._write(partial)
             found = differences(self.row.name, partial, self.batches, expected)
             self._check(found)

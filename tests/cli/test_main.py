@@ -43,9 +43,10 @@ def test_version_is_printed(monkeypatch, capsys):
         main()
     assert ended.value.code == 0
     printed = capsys.readouterr().out.split()[1]
-    assert f'__version__ = "{printed}"' in (
-        PROJECT / "node_transfer" / "__init__.py"
-    ).read_text()
+    assert (
+        f'__version__ = "{printed}"'
+        in (PROJECT / "node_transfer" / "__init__.py").read_text()
+    )
 
 
 def test_h_is_help_of_a_command_as_well():
@@ -106,7 +107,7 @@ def test_a_sweep_is_of_one_machine(tmp_path):
     folder = f"--output_dir={tmp_path / 'sweep'}"
     done = node_transfer("reproduce", "--strategy=multi_worker", folder)
     assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert "a sweep makes its runs on one machine: pass another strategy=" in done.stderr
+    assert "a sweep makes its runs on one machine: pass another --strategy" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

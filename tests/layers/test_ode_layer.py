@@ -30,8 +30,15 @@ def block_of(model):
     return next(layer for layer in model.layers if isinstance(layer, ODELayer))
 
 
-@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
-@pytest.mark.parametrize("dynamics", ["dense", "conv"])
+@pytest.mark.parametrize(
+    ("dynamics", "gradient"),
+    [
+        ("dense", "adjoint"),
+        ("conv", "backprop"),
+        pytest.param("dense", "backprop", marks=pytest.mark.slow),
+        pytest.param("conv", "adjoint", marks=pytest.mark.slow),
+    ],
+)
 def test_model_trains_and_reloads_to_the_same_function(dynamics, gradient, tmp_path):
     if dynamics == "dense":
         layer, shape = ODELayer(DenseDynamics(8), gradient=gradient), (32, 12)

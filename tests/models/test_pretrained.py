@@ -59,6 +59,7 @@ def test_b0_built_the_imagenet_way_survives_save_and_reload(downloaded, tmp_path
     assert np.array_equal(before, after)
 
 
+@pytest.mark.slow
 def test_b0_by_path_and_by_download_are_keras_own_b0(downloaded, b0_weights):
     kerass = keras.applications.EfficientNetB0(
         include_top=False, weights="imagenet", input_shape=(32, 32, 3)

@@ -115,7 +115,7 @@ def test_clip_norm_scales_all_gradients_together(optimizer):
     config = dataclasses.replace(
         BASELINE, optimizer=optimizer, learning_rate=1.0, clip_norm=0.5
     )
-    made = make_optimizer(config, steps_per_epoch=1)
+    made = make_optimizer(config, steps_per_epoch=1, epochs=range(config.epochs))
     assert made.global_clipnorm == 0.5
     if optimizer == "sgd":  # whose first step is the rate times the gradient
         weights = [keras.Variable(np.zeros(2)), keras.Variable(np.zeros(1))]

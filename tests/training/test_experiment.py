@@ -118,7 +118,11 @@ def test_ode_runs_start_from_the_baselines_network(baseline_run, tmp_path):
         assert all(np.array_equal(left, right) for left, right in pairs)
 
 
-@pytest.mark.parametrize("defaults", [NODE_RK, NODE_ADJOINT], ids=lambda c: c.experiment)
+@pytest.mark.parametrize(
+    "defaults",
+    [NODE_RK, pytest.param(NODE_ADJOINT, marks=pytest.mark.slow)],
+    ids=lambda c: c.experiment,
+)
 def test_ode_run_trains_saves_and_evaluates_at_other_tolerances(
     defaults, baseline_run, tmp_path
 ):

@@ -189,6 +189,7 @@ def test_a_run_by_the_modern_recipe_ends_with_the_average_of_its_best_epoch(tmp_
     assert not (run.path / "checkpoint").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_waited_enough_ends_there_when_it_goes_on(tmp_path):
     """Killed between its last epoch and its end."""
     config = quick(
