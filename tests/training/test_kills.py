@@ -30,27 +30,35 @@ FORKS.set_forkserver_preload(
 )
 
 
-def command(experiment, path, errors):
+COMMANDS = {
+    "baseline": ["baseline"],
+    "node_rk": ["node_rk"],
+    "node_adjoint": ["node_adjoint"],
+    "modern": ["node_rk", "--recipe=modern"],
+}
+
+
+def command(words, path, errors):
     """The command, as it is typed."""
     from node_transfer.cli.main import main
     from tests.training.conftest import shorten_b0
 
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    sys.argv = ["node-transfer", "train", experiment, *FLAGS, f"--output_dir={path}"]
+    sys.argv = ["node-transfer", "train", *words, *FLAGS, f"--output_dir={path}"]
     shorten_b0()
     main()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("experiment", ["baseline", "node_rk", "node_adjoint"])
+@pytest.mark.parametrize("experiment", COMMANDS)
 def test_a_killed_run_ends_with_the_same_numbers(experiment, tmp_path):
     """Killed at any moment between its first sign of life and some epochs later."""
     whole, killed = RunDirectory(tmp_path / "whole"), RunDirectory(tmp_path / "killed")
-    errors = tmp_path / "errors"
+    errors, words = tmp_path / "errors", COMMANDS[experiment]
 
     def started(run):
-        process = FORKS.Process(target=command, args=(experiment, run.path, errors))
+        process = FORKS.Process(target=command, args=(words, run.path, errors))
         process.start()
         return process
 
