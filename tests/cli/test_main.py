@@ -70,7 +70,7 @@ def test_help_of_train_lists_the_experiments():
         (("reproduce",), "--report_only", "--split"),
         (("table",), "--runs", "--split"),
         (("report",), "--run", "--split"),
-        (("compare",), "--freeze_backbone", "--backbone="),
+        (("compare",), "--freeze_backbone", "--backbone:"),
     ],
 )
 def test_help_of_a_command_shows_its_own_flags(arguments, flag, absent):
