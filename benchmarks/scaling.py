@@ -52,7 +52,9 @@ def step_seconds(experiment: str, steps: int) -> list[float]:
     with workers.strategy.scope():
         model, _ = build_model(config, data.image_size, data.num_classes)
         model.compile(
-            make_optimizer(config, steps), evaluation.loss(), metrics=["accuracy"]
+            make_optimizer(config, steps, range(config.epochs)),
+            evaluation.loss(),
+            metrics=["accuracy"],
         )
         model.optimizer.build(model.trainable_variables)
     share = None

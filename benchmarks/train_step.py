@@ -52,7 +52,11 @@ def experiment(defaults):
 
     config = resolve_backbone(dataclasses.replace(defaults, weights="none"))
     model, _ = build_model(config, SIZE, CLASSES)
-    model.compile(make_optimizer(config, 352), evaluation.loss(), metrics=["accuracy"])
+    model.compile(
+        make_optimizer(config, 352, range(config.epochs)),
+        evaluation.loss(),
+        metrics=["accuracy"],
+    )
     return model
 
 

@@ -256,6 +256,7 @@ def test_numbers_on_features_are_those_through_the_backbone(
         assert np.allclose(left, right, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_run_on_features_goes_on_after_a_stop(tmp_path):
     def config(name):
         return quick(

@@ -171,6 +171,7 @@ SHORT = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_run_by_the_modern_recipe_ends_with_the_average_of_its_best_epoch(tmp_path):
     run = run_experiment(
         quick(with_recipe(BASELINE, "modern"), tmp_path / "run", **SHORT), verbose=0

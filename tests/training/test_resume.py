@@ -100,6 +100,7 @@ def test_a_run_does_not_go_on_from_another_start(start, tmp_path):
     assert len(run_experiment(warm, verbose=0).read_history()) == 2
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_run_is_refused_though_it_fits(tmp_path):
     runs = []
     for seed in (0, 1):

@@ -69,6 +69,7 @@ def test_model_without_a_block_is_refused():
         sweep_solvers(made_model(None), made_data())
 
 
+@pytest.mark.slow
 def test_table_and_figure_are_written(tmp_path):
     rows = sweep_solvers(made_model(ODELayer(DenseDynamics(8))), made_data())
     (tmp_path / "rows.json").write_text(json.dumps(rows))
