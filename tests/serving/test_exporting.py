@@ -73,7 +73,8 @@ def test_saved_model_is_served_by_tensorflows_own_command(tmp_path):
     expected = said_of(model, images)
     assert np.allclose(np.load(tmp_path / "probabilities.npy"), expected, atol=1e-6)
     names = [NAMES[i] for i in expected.argmax(-1)]
-    assert [x.decode() for x in np.load(tmp_path / "classes.npy")] == names
+    classes = np.load(tmp_path / "classes.npy", allow_pickle=True)
+    assert [x.decode() for x in classes] == names
 
 
 def test_onnx_has_one_input_and_the_names_of_the_classes(inside, tmp_path):
