@@ -2,9 +2,11 @@
 
     python -m benchmarks.scaling [--quick]
 
-Both as `--strategy=multi_worker` has them, on the loopback network: EfficientNetB0 on
-32x32 images, the same batch of 128 in all, plain and with NODE-RK's block. One process
-and two take turns. Nothing else should run: a worker waits for the slower one.
+Both as `--strategy=multi_worker` has them, on the loopback network: EfficientNetB0, plain
+and with NODE-RK's block, at several sizes of images and of the batch, which is the same
+in all for one process and for two. They take turns with one process that has half of the
+batch, all that one of two computes: the speedup of a network that takes no time. Nothing
+else should run: a worker waits for the slower one.
 """
 
 import os
@@ -24,14 +26,23 @@ from tabulate import tabulate
 from benchmarks import timing
 
 flags.DEFINE_bool("quick", False, "One turn each, few steps, the baseline alone.")
-flags.DEFINE_string("case", None, "Be a worker and print its times: EXPERIMENT,STEPS.")
+flags.DEFINE_string("case", None, "Be a worker: EXPERIMENT,SIZE,BATCH,STEPS.")
 FLAGS = flags.FLAGS
 
-BATCH, EXAMPLES, WARMUP = 128, 1280, 4
-PROCESSES = (1, 2)
+WARMUP, EXAMPLES = 4, 1280
+# Experiment, pixels a side, batch of all processes together.
+CASES = (
+    ("baseline", 32, 128),
+    ("node_rk", 32, 128),
+    ("baseline", 32, 512),
+    ("node_rk", 32, 512),
+    ("baseline", 96, 128),
+)
+# Processes, and the part of the batch that they have.
+ALONE, HALF, TWO = TURNS = ((1, 1.0), (1, 0.5), (2, 1.0))
 
 
-def step_seconds(experiment: str, steps: int) -> list[float]:
+def step_seconds(experiment: str, size: int, batch: int, steps: int) -> list[float]:
     """Trains as one of the workers of `TF_CONFIG`; returns seconds of each step."""
     import keras
 
@@ -48,11 +59,12 @@ def step_seconds(experiment: str, steps: int) -> list[float]:
     workers = Workers(make_strategy("multi_worker"))
     config = dataclasses.replace(EXPERIMENTS[experiment].config, weights="none")
     config = resolve_backbone(config)
-    data = load_data("digits", train_examples=EXAMPLES)
+    steps_per_epoch = EXAMPLES // batch
+    data = load_data("digits", train_examples=steps_per_epoch * batch, image_size=size)
     with workers.strategy.scope():
         model, _ = build_model(config, data.image_size, data.num_classes)
         model.compile(
-            make_optimizer(config, steps, range(config.epochs)),
+            make_optimizer(config, WARMUP + steps, range(1)),
             evaluation.loss(),
             metrics=["accuracy"],
         )
@@ -61,11 +73,11 @@ def step_seconds(experiment: str, steps: int) -> list[float]:
     if workers.replicas > 1:
         share = Share(workers.local_replicas, workers.replicas)
     times = [time.perf_counter()]
-    epochs = -(-(WARMUP + steps) // (EXAMPLES // BATCH))
+    epochs = -(-(WARMUP + steps) // steps_per_epoch)
     Loop(model, workers.strategy).fit(
-        training_batches(data, BATCH, 0, 0, epochs, share=share),
+        training_batches(data, batch, 0, 0, epochs, share=share),
         WARMUP + steps,
-        evaluation_batches(data, "validation", BATCH, share),
+        evaluation_batches(data, "validation", batch, share),
         1,
         range(1),
         [
@@ -80,19 +92,16 @@ def step_seconds(experiment: str, steps: int) -> list[float]:
     return seconds[WARMUP:]
 
 
-def measure(experiment: str, steps: int, count: int) -> list[float]:
+def measure(case: tuple, part: float, steps: int, count: int) -> list[float]:
     """Returns the seconds of each step that some processes take, one core each."""
     from tests.cluster import tf_configs
 
-    words = [
-        sys.executable,
-        "-m",
-        "benchmarks.scaling",
-        f"--case={experiment},{steps}",
-    ]
+    experiment, size, batch = case
+    words = ["-m", "benchmarks.scaling"]
+    words.append(f"--case={experiment},{size},{round(part * batch)},{steps}")
     processes = [
         subprocess.Popen(
-            ["taskset", "--cpu-list", str(core), *words],
+            ["taskset", "--cpu-list", str(core), sys.executable, *words],
             env={**os.environ, "TF_CONFIG": config},
             stdout=subprocess.PIPE,
             text=True,
@@ -101,33 +110,37 @@ def measure(experiment: str, steps: int, count: int) -> list[float]:
     ]
     outputs = [process.communicate()[0] for process in processes]
     if any(process.returncode for process in processes):
-        raise SystemExit(f"A worker of {experiment} failed.")
+        raise SystemExit(f"A worker of {case} failed.")
     return json.loads(outputs[0].strip().splitlines()[-1])
 
 
 def main(_):
     if FLAGS.case:
-        experiment, steps = FLAGS.case.split(",")
-        print(json.dumps(step_seconds(experiment, int(steps))))
+        experiment, *numbers = FLAGS.case.split(",")
+        print(json.dumps(step_seconds(experiment, *map(int, numbers))))
         return
-    turns, steps = (1, 8) if FLAGS.quick else (3, 30)
+    turns, steps = (1, 8) if FLAGS.quick else (3, 16)
     rows = []
-    for experiment in ("baseline",) if FLAGS.quick else ("baseline", "node_rk"):
-        seconds = {count: [] for count in PROCESSES}
+    for case in CASES[:1] if FLAGS.quick else CASES:
+        seconds = {turn: [] for turn in TURNS}
         for _ in range(turns):
-            for count in PROCESSES:
-                seconds[count] += measure(experiment, steps, count)
-        median = {count: statistics.median(s) for count, s in seconds.items()}
-        rows += [
+            for count, part in TURNS:
+                seconds[count, part] += measure(case, part, steps, count)
+        median = {turn: statistics.median(s) for turn, s in seconds.items()}
+        experiment, size, batch = case
+        rows.append(
             {
                 "experiment": experiment,
-                "processes": count,
-                "images_per_second": round(BATCH / median[count], 1),
-                "step_ms": round(1e3 * median[count], 1),
-                "speedup": round(median[1] / median[count], 2),
+                "image_size": size,
+                "batch": batch,
+                "one_ms": round(1e3 * median[ALONE], 1),
+                "half_ms": round(1e3 * median[HALF], 1),
+                "two_ms": round(1e3 * median[TWO], 1),
+                "speedup": round(median[ALONE] / median[TWO], 2),
+                "limit": round(median[ALONE] / median[HALF], 2),
             }
-            for count in PROCESSES
-        ]
+        )
+        print(rows[-1], flush=True)
     path = timing.write("scaling", rows, FLAGS.quick)
     print(tabulate(rows, headers="keys"))
     print(f"\nLoad before: {os.getloadavg()[1]:.1f}. Written to {path}")
