@@ -5,8 +5,9 @@
 Both as `--strategy=multi_worker` has them, on the loopback network: EfficientNetB0, plain
 and with NODE-RK's block, at several sizes of images and of the batch, which is the same
 in all for one process and for two. They take turns with one process that has half of the
-batch, all that one of two computes: the speedup of a network that takes no time. Nothing
-else should run: a worker waits for the slower one.
+batch, all that one of two computes, and with two such at once that know nothing of each
+other: the speedups of a network that takes no time, between two machines and on this one,
+whose cores share a memory. Nothing else should run: a worker waits for the slower one.
 """
 
 import os
@@ -26,6 +27,7 @@ from tabulate import tabulate
 from benchmarks import timing
 
 flags.DEFINE_bool("quick", False, "One turn each, few steps, the baseline alone.")
+flags.DEFINE_integer("turns", 3, "Times that each is measured.", lower_bound=1)
 flags.DEFINE_string("case", None, "Be a worker: EXPERIMENT,SIZE,BATCH,STEPS.")
 FLAGS = flags.FLAGS
 
@@ -38,8 +40,8 @@ CASES = (
     ("node_rk", 32, 512),
     ("baseline", 96, 128),
 )
-# Processes, and the part of the batch that they have.
-ALONE, HALF, TWO = TURNS = ((1, 1.0), (1, 0.5), (2, 1.0))
+# Clusters at once, processes in each, and the part of the batch that each cluster has.
+ALONE, HALF, APART, TWO = TURNS = ((1, 1, 1.0), (1, 1, 0.5), (2, 1, 0.5), (1, 2, 1.0))
 
 
 def step_seconds(experiment: str, size: int, batch: int, steps: int) -> list[float]:
@@ -92,11 +94,12 @@ def step_seconds(experiment: str, size: int, batch: int, steps: int) -> list[flo
     return seconds[WARMUP:]
 
 
-def measure(case: tuple, part: float, steps: int, count: int) -> list[float]:
+def measure(case: tuple, turn: tuple, steps: int) -> list[float]:
     """Returns the seconds of each step that some processes take, one core each."""
     from tests.cluster import tf_configs
 
     experiment, size, batch = case
+    clusters, count, part = turn
     words = ["-m", "benchmarks.scaling"]
     words.append(f"--case={experiment},{size},{round(part * batch)},{steps}")
     processes = [
@@ -106,7 +109,9 @@ def measure(case: tuple, part: float, steps: int, count: int) -> list[float]:
             stdout=subprocess.PIPE,
             text=True,
         )
-        for core, config in enumerate(tf_configs(count))
+        for core, config in enumerate(
+            config for _ in range(clusters) for config in tf_configs(count)
+        )
     ]
     outputs = [process.communicate()[0] for process in processes]
     if any(process.returncode for process in processes):
@@ -119,13 +124,13 @@ def main(_):
         experiment, *numbers = FLAGS.case.split(",")
         print(json.dumps(step_seconds(experiment, *map(int, numbers))))
         return
-    turns, steps = (1, 8) if FLAGS.quick else (3, 16)
+    turns, steps = (1, 8) if FLAGS.quick else (FLAGS.turns, 16)
     rows = []
     for case in CASES[:1] if FLAGS.quick else CASES:
         seconds = {turn: [] for turn in TURNS}
         for _ in range(turns):
-            for count, part in TURNS:
-                seconds[count, part] += measure(case, part, steps, count)
+            for turn in TURNS:
+                seconds[turn] += measure(case, turn, steps)
         median = {turn: statistics.median(s) for turn, s in seconds.items()}
         experiment, size, batch = case
         rows.append(
@@ -135,9 +140,11 @@ def main(_):
                 "batch": batch,
                 "one_ms": round(1e3 * median[ALONE], 1),
                 "half_ms": round(1e3 * median[HALF], 1),
+                "apart_ms": round(1e3 * median[APART], 1),
                 "two_ms": round(1e3 * median[TWO], 1),
                 "speedup": round(median[ALONE] / median[TWO], 2),
                 "limit": round(median[ALONE] / median[HALF], 2),
+                "limit_here": round(median[ALONE] / median[APART], 2),
             }
         )
         print(rows[-1], flush=True)

@@ -171,17 +171,20 @@ class Loop:
                 loss *= tf.cast(share, loss.dtype)
             loss = optimizer.scale_loss(loss)
         variables = model.trainable_variables
-        gradients = tape.gradient(loss, variables)
+        gradients, counts = tape.gradient(loss, variables), self._counts()
         if self._replicas > 1:
-            gradients = _summed(gradients)
+            gradients, counts = _summed(gradients, counts)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        return self._results()
+        return self._results(counts)
 
     def _test_step(self, images, labels):
         logits = self._forward(images, training=False)[: tf.shape(labels)[0]]
         loss = self._model.compute_loss(x=images, y=labels, y_pred=logits, training=False)
         self._record(images, labels, logits, loss)
-        return self._results()
+        counts = self._counts()
+        if self._replicas > 1:
+            counts = _reduced("SUM", counts)
+        return self._results(counts)
 
     def _average_step(self):
         """Gives each replica the mean of the moving averages that they have.
@@ -200,14 +203,15 @@ class Loop:
         for variable, mean in zip(kept, means, strict=True):
             variable.assign(mean)
 
-    def _results(self):
-        """Returns the metrics, of all replicas."""
-        if self._replicas == 1:
-            return self._model.get_metrics_result()
-        counts = self._model.metrics_variables
+    def _counts(self):
+        """Returns what this replica's metrics have counted."""
         # A variable's own value would name no device of the replica to TensorFlow.
-        sums = _reduced("SUM", [tf.identity(count.value) for count in counts])
-        with keras.StatelessScope(state_mapping=zip(counts, sums, strict=True)):
+        return [tf.identity(count.value) for count in self._model.metrics_variables]
+
+    def _results(self, counts):
+        """Returns the metrics of what all replicas have counted together."""
+        of_all = zip(self._model.metrics_variables, counts, strict=True)
+        with keras.StatelessScope(state_mapping=of_all):
             return self._model.get_metrics_result()
 
     def _record(self, images, labels, logits, loss):
@@ -232,18 +236,26 @@ def _smoothing(labels, logits):
     return tf.reduce_mean(of_class - tf.reduce_mean(logits, axis=1))
 
 
-def _summed(gradients):
-    """Sums over the replicas; what has no gradient has none in any of them."""
+def _summed(gradients, counts):
+    """Sums over the replicas; what has no gradient has none in any of them.
+
+    In one operation: a second one beside it, however small, took three times as long as
+    all gradients (see docs/distributed.md).
+    """
     there = [gradient for gradient in gradients if gradient is not None]
-    summed = iter(_reduced("SUM", there))
-    return [None if gradient is None else next(summed) for gradient in gradients]
+    summed = _reduced("SUM", there + counts)
+    counts, summed = summed[len(there) :], iter(summed)
+    return [None if gradient is None else next(summed) for gradient in gradients], counts
 
 
 def _reduced(how, tensors):
-    """Reduces tensors over the replicas, by one operation: each has its price."""
-    if not tensors:
-        return []
-    return tf.distribute.get_replica_context().all_reduce(how, tensors)
+    """Reduces tensors over the replicas, by one operation for each of their types."""
+    reduced = {}
+    for dtype in dict.fromkeys(tensor.dtype for tensor in tensors):
+        of_type = {i: t for i, t in enumerate(tensors) if t.dtype == dtype}
+        sums = tf.distribute.get_replica_context().all_reduce(how, list(of_type.values()))
+        reduced.update(zip(of_type, sums, strict=True))
+    return [reduced[i] for i in range(len(tensors))]
 
 
 def _leave_sums_to_us(optimizer: keras.optimizers.Optimizer) -> None:
