@@ -7,7 +7,7 @@ Prints a table, and as its last line the same as JSON.
 
 from absl import flags as absl_flags
 
-from node_transfer.cli import flags
+from node_transfer.cli import flags, startup
 from node_transfer.cli.command_line import Command
 
 
@@ -28,6 +28,7 @@ def define_flags() -> None:
 
 def evaluate() -> None:
     """Evaluates the model that the flags name."""
+    startup.load_tensorflow()
     from node_transfer.training.saved_model import evaluate_saved
 
     values = absl_flags.FLAGS

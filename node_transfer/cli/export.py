@@ -9,7 +9,7 @@ they agree, and else the exit code is 2.
 
 from absl import flags as absl_flags
 
-from node_transfer.cli import flags
+from node_transfer.cli import flags, startup
 from node_transfer.cli.command_line import Command
 
 
@@ -41,6 +41,7 @@ def export() -> None:
     """Exports the model that the flags name, and prints how it compares."""
     from tabulate import tabulate
 
+    startup.load_tensorflow()
     from node_transfer.serving.exporting import export as export_model
 
     values = absl_flags.FLAGS

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from absl import flags as absl_flags
 
-from node_transfer.cli import flags
+from node_transfer.cli import flags, startup
 from node_transfer.cli.command_line import Command
 
 UNREADABLE = 3  # the exit code
@@ -46,6 +46,7 @@ def predict(paths: list[str]) -> None:
 
     if not paths:
         raise UserError("No images are given: name files, folders or patterns.")
+    startup.load_tensorflow()
     from node_transfer import durable
     from node_transfer.serving import prediction_formats
     from node_transfer.serving.predicting import predictions

@@ -12,7 +12,7 @@ import os
 
 from absl import flags as absl_flags
 
-from node_transfer.cli import flags
+from node_transfer.cli import flags, startup
 from node_transfer.cli.command_line import Command
 
 
@@ -35,6 +35,7 @@ def define_flags() -> None:
 
 def sweep() -> None:
     """Sweeps over the solvers of the model that the flags name."""
+    startup.load_tensorflow()
     from node_transfer.analysis import solver_sweep
     from node_transfer.training.saved_model import sweep_saved
 

@@ -2,7 +2,7 @@
 
 import functools
 
-from node_transfer.cli import flags
+from node_transfer.cli import flags, startup
 from node_transfer.cli.command_line import Command
 from node_transfer.runs.config import EXPERIMENTS, ExperimentConfig
 from node_transfer.runs.directory import RunDirectory
@@ -18,6 +18,7 @@ def train(defaults: ExperimentConfig) -> None:
     """Trains the experiment that the flags describe, and prints what came of it."""
     # Before TensorFlow, which takes seconds, so that a wrong flag is told at once.
     config = flags.config_from_flags(defaults)
+    startup.load_tensorflow()
     from node_transfer.training.experiment import run_experiment
 
     run = run_experiment(config)

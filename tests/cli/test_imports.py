@@ -53,3 +53,22 @@ def test_figures_leave_the_plots_of_a_notebook_on(tmp_path):
     assert output.split() == ["False", "svg", "[]"]
     assert (tmp_path / "one.svg").read_text().startswith("<?xml")
     assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_program_shows_what_it_says_and_none_of_tensorflows_notes():
+    """Whatever a package writes while it is imported stays, in C++ or in Python."""
+    code = (
+        "import os, sys; from node_transfer.cli import startup\n"
+        "class Talks:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'tensorflow':\n"
+        "            os.write(2, b'I0000 00:00:17.0 5 port.cc:1] a note\\nmine\\n')\n"
+        "            print('and mine', file=sys.stderr)\n"
+        "sys.meta_path.insert(0, Talks())\n"
+        "startup.load_tensorflow()\n"
+        "print(sys.modules['tensorflow'].constant(2).numpy())\n"
+        "os.write(2, b'I0000 afterwards\\n')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "2\n"
+    assert done.stderr == "mine\nand mine\nI0000 afterwards\n"
