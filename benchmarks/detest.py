@@ -8,18 +8,14 @@ against DOP853 at 1e-13, over the tolerance (root mean square of error / (tol + 
 Evaluations are counted, so nothing here depends on the machine.
 """
 
-import json
-import math
-
 import numpy as np
 import scipy.integrate
 import tensorflow as tf
 import tensorflow_probability as tfp
 from absl import app, flags
-from tabulate import tabulate
 
+from benchmarks import tables, timing
 from benchmarks.detest_problems import PROBLEMS, T_END, Problem
-from benchmarks.timing import RESULTS
 from node_transfer import odeint
 
 TOLERANCES = (1e-3, 1e-6, 1e-9)
@@ -143,23 +139,6 @@ def measure(solvers: dict, tolerances=TOLERANCES) -> list[dict]:
     return rows
 
 
-def summary(rows: list[dict]) -> list[dict]:
-    """Returns totals over the problems, and the geometric mean of the errors."""
-    totals = []
-    for key in dict.fromkeys((row["solver"], row["tolerance"]) for row in rows):
-        own = [row for row in rows if (row["solver"], row["tolerance"]) == key]
-        logs = [math.log(max(row["error_over_tolerance"], 1e-6)) for row in own]
-        totals.append(
-            {
-                "solver": key[0],
-                "tolerance": key[1],
-                "nfe": sum(row["nfe"] for row in own),
-                "error_over_tolerance": math.exp(sum(logs) / len(logs)),
-            }
-        )
-    return totals
-
-
 def main(_):
     solvers = {method: by_odeint(method) for method in flags.FLAGS.methods}
     solvers |= {f"scipy {name}": by_scipy(name) for name in ("RK45", "DOP853")}
@@ -167,9 +146,7 @@ def main(_):
     if torchdiffeq := by_torchdiffeq():
         solvers["torchdiffeq dopri5"] = torchdiffeq
     rows = measure(solvers)
-    text = json.dumps({"rows": rows, "totals": summary(rows)}, indent=1)
-    (RESULTS / "detest.json").write_text(text + "\n")
-    print(tabulate(summary(rows), headers="keys", tablefmt="github", floatfmt="g"))
+    print(f"{tables.detest(rows)}\n\n{timing.write('detest', rows, quick=False)}")
 
 
 if __name__ == "__main__":

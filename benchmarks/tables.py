@@ -7,7 +7,9 @@ A page has a table between `<!-- NAME -->` and `<!-- /NAME -->`.
 """
 
 import json
+import math
 import re
+import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -124,6 +126,42 @@ def xla(rows: list[dict]) -> str:
     return github(headers, cells)
 
 
+def cold_start(rows: list[dict]) -> str:
+    """Evaluations of a solve that knows nothing of one before, and its errors."""
+    libraries = ("node-transfer, odeint", "torchdiffeq", "diffrax", "tfp")
+    cells = [
+        [
+            row["problem"],
+            number(row["tolerance"], ".0e"),
+            *(number(row[name], "d") for name in libraries),
+            *(number(row[f"{name} error"], ".0e") for name in libraries),
+        ]
+        for row in rows
+        if "tfp" in row
+    ]
+    headers = ["block", "tolerance", "node-transfer", *libraries[1:]]
+    return github(headers + [f"error, {name}" for name in headers[2:]], cells)
+
+
+def detest(rows: list[dict]) -> str:
+    """Evaluations over all problems, and the geometric mean of the errors."""
+    columns, cells = [], {}
+    for solver, tolerance in dict.fromkeys((r["solver"], r["tolerance"]) for r in rows):
+        own = [r for r in rows if (r["solver"], r["tolerance"]) == (solver, tolerance)]
+        errors = [max(r["error_over_tolerance"], 1e-6) for r in own]
+        cells.setdefault(solver, []).extend(
+            [
+                format(sum(r["nfe"] for r in own), ","),
+                number(math.exp(statistics.fmean(map(math.log, errors))), ".2f"),
+            ]
+        )
+        columns.append(tolerance)
+    headers = ["solver"]
+    for tolerance in dict.fromkeys(columns):
+        headers += [f"nfe, {tolerance:.0e}", "error / tolerance"]
+    return github(headers, [[solver, *values] for solver, values in cells.items()])
+
+
 # The name between the marks: the record, and what makes a table of its rows.
 TABLES: dict[str, tuple[str, Callable[[list[dict]], str]]] = {
     "speed": ("solver_speed", lambda rows: solves(rows, 1e-5)),
@@ -134,7 +172,10 @@ TABLES: dict[str, tuple[str, Callable[[list[dict]], str]]] = {
     "train-step-trained": ("train_step_trained", train_step),
     "vjp": ("vjp", vjp),
     "xla": ("xla", xla),
+    "cold-start": ("cold_start", cold_start),
+    "detest": ("detest", detest),
 }
+COUNTED = ("cold-start", "detest")  # evaluations: the machine has no part in them
 
 
 def table(name: str) -> str:
@@ -142,8 +183,10 @@ def table(name: str) -> str:
     record_name, make = TABLES[name]
     record = json.loads((RESULTS / f"{record_name}.json").read_text(encoding="utf-8"))
     machine = record["machine"]
-    said = f"{record['date']}, {machine['cores']} cores of an {machine['cpu']}, medians"
-    return f"{make(record['rows'])}\n\n*{said} (`benchmarks/results/{record_name}.json`)*"
+    said = f"{record['date']}, "
+    if name not in COUNTED:
+        said += f"{machine['cores']} cores of an {machine['cpu']}, medians "
+    return f"{make(record['rows'])}\n\n*{said}(`benchmarks/results/{record_name}.json`)*"
 
 
 def filled(page: str) -> str:
