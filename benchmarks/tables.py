@@ -183,10 +183,10 @@ def table(name: str) -> str:
     record_name, make = TABLES[name]
     record = json.loads((RESULTS / f"{record_name}.json").read_text(encoding="utf-8"))
     machine = record["machine"]
-    said = f"{record['date']}, "
+    said = record["date"]
     if name not in COUNTED:
-        said += f"{machine['cores']} cores of an {machine['cpu']}, medians "
-    return f"{make(record['rows'])}\n\n*{said}(`benchmarks/results/{record_name}.json`)*"
+        said += f", {machine['cores']} cores of an {machine['cpu']}, medians"
+    return f"{make(record['rows'])}\n\n*{said} (`benchmarks/results/{record_name}.json`)*"
 
 
 def filled(page: str) -> str:
