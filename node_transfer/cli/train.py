@@ -1,6 +1,7 @@
 """`node-transfer train NAME`: one experiment, a run directory."""
 
 import functools
+import shlex
 
 from node_transfer.cli import flags, startup
 from node_transfer.cli.command_line import Command
@@ -46,7 +47,7 @@ def print_run(run: RunDirectory) -> None:
     print(
         f"\n{metrics['epochs']} epochs, {metrics['seconds']['training']:.0f} s of "
         f"training. The run is in {run.path}; to evaluate its model again:\n"
-        f"  node-transfer evaluate --model={run.path}"
+        f"  node-transfer evaluate --model={shlex.quote(str(run.path))}"
     )
 
 
@@ -57,7 +58,8 @@ def print_report(run: RunDirectory) -> None:
     except ModuleNotFoundError as error:
         print(
             f"No report.html, which needs the package {error.name}: pip install "
-            f'"node-transfer[report]", then node-transfer report --run={run.path}'
+            '"node-transfer[report]", then node-transfer report '
+            f"--run={shlex.quote(str(run.path))}"
         )
         return
     print(f"Its report: {write_run_report(run.path)}")

@@ -1,14 +1,14 @@
 """The ODE block."""
 
 import copy
-import weakref
 from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
 
+from node_transfer.layers import sharing
 from node_transfer.layers.calling import Convention
-from node_transfer.layers.context import ContextSpec, is_shape
+from node_transfer.layers.context import ContextSpec, check_dense, is_shape
 from node_transfer.layers.fixed_dynamics import FixedDynamics
 from node_transfer.layers.function_dynamics import as_layer
 from node_transfer.layers.regularization import Penalty, mean_over
@@ -18,9 +18,6 @@ from node_transfer.layers.trial import Trial, widen
 from node_transfer.ode.butcher_tableau import ButcherTableau
 from node_transfer.ode.solve import solve
 from node_transfer.ode.solver import SolverOptions
-
-# Dynamics to the layers that integrate them: a file must say where they are the same.
-_USERS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 @keras.saving.register_keras_serializable(package="node_transfer")
@@ -127,7 +124,7 @@ class ODELayer(SolverLayer):
         self._context_spec = ContextSpec(self.solve_dtype)
         self.supports_masking = True
         widen(self.dynamics, self.solve_dtype)
-        _USERS.setdefault(self.dynamics, weakref.WeakSet()).add(self)
+        sharing.note(self.dynamics, self)
 
     @property
     def t0(self) -> float:
@@ -155,12 +152,14 @@ class ODELayer(SolverLayer):
         self._convention.check_context(self.dynamics, context is not None)
         self._convention.build(self.dynamics, inputs_shape, context_shape)
         widen(self.dynamics, self.solve_dtype)  # layers made in its build, too
-        trial = Trial.of(self.dynamics, self._convention, t, h, context)
+        with sharing.widths_told(self.dynamics, self, inputs_shape):
+            trial = Trial.of(self.dynamics, self._convention, t, h, context)
         trial.warn(self.dynamics)
         self._assigned = trial.assigned
         self.add_memory()
 
     def __call__(self, inputs, context=None, **kwargs):
+        check_dense(inputs, self.name)
         if context is None:
             return super().__call__(inputs, **kwargs)
         context = self._context_spec.noted(context)
@@ -246,7 +245,7 @@ class ODELayer(SolverLayer):
     def get_config(self):
         dynamics = keras.saving.serialize_keras_object(self.dynamics)
         dynamics.pop("build_config", None)  # `build` does it, from the state's shape
-        if len(_USERS[self.dynamics]) > 1:
+        if sharing.is_shared(self.dynamics):
             dynamics["shared_object_id"] = id(self.dynamics)
         return {
             **super().get_config(),
@@ -260,6 +259,7 @@ class ODELayer(SolverLayer):
 
     @classmethod
     def from_config(cls, config):
+        sharing.warn_of_copy(config["dynamics"], config.get("name"))
         config = copy.deepcopy(config)  # layers take theirs apart
         dynamics = keras.saving.deserialize_keras_object(config.pop("dynamics"))
         return cls(dynamics, **cls.solver_from(config))

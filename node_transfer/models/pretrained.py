@@ -28,7 +28,7 @@ class WeightsSource:
 
 
 def build_backbone(
-    name: str, weights: str = "imagenet", image_size: int | None = None
+    name: str, weights: str | None = "imagenet", image_size: int | None = None
 ) -> keras.Model:
     """Builds a convolutional backbone, without its classification head.
 
@@ -40,10 +40,10 @@ def build_backbone(
     Args:
         name: A key of `BACKBONES`, or `package.module:function` of one's own, see
             `own_parts.make_backbone`.
-        weights: `"imagenet"` (Keras's download or its cache), `"none"` (random),
-            `"auto"` (ImageNet if it can be had, else random), or the path of a weights
-            file for the network without its top, such as `*_notop.h5`. A function of
-            one's own makes its weights itself: `"auto"` keeps those.
+        weights: `"imagenet"` (Keras's download or its cache), `"none"` or, as Keras has
+            it, `None` (random), `"auto"` (ImageNet if it can be had, else random), or the
+            path of a weights file for the network without its top, such as `*_notop.h5`.
+            A function of one's own makes its weights itself: `"auto"` keeps those.
         image_size: Height and width of the input, at least 32; `None`: the size that
             the network was trained on.
 
@@ -59,10 +59,11 @@ def build_backbone(
 
 
 def backbone_with_source(
-    name: str, weights: str = "imagenet", image_size: int | None = None
+    name: str, weights: str | None = "imagenet", image_size: int | None = None
 ) -> tuple[keras.Model, WeightsSource]:
     """Returns what `build_backbone` does, and where its weights came from."""
     spec = check_backbone(name)
+    weights = "none" if weights is None else weights
     size = spec.image_size if image_size is None else image_size
     if size < spec.min_image_size:
         raise UserError(

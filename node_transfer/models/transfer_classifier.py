@@ -10,6 +10,7 @@ from node_transfer.layers.resizing_layer import ResizingLayer
 from node_transfer.models import earlier_files
 from node_transfer.models.blocks import BLOCK_INPUTS
 from node_transfer.models.images import check_images, size_taken
+from node_transfer.models.mistakes import PixelWatch, warn_of_probabilities
 
 
 @keras.saving.register_keras_serializable(package="node_transfer")
@@ -48,11 +49,12 @@ class TransferClassifier(tf.keras.Model):
     Call arguments:
         inputs: Images, uint8 or float, shape `(batch, height, width, 3)`, of any height
             and width, which become the backbone's; pixels as the backbone takes them: 0
-            to 255 for every one of `node_transfer.build_backbone`. Images of one channel
-            are refused.
+            to 255 for every one of `node_transfer.build_backbone`, and a warning where
+            the first are scaled already. Images of one channel are refused.
 
     Returns:
-        Logits, shape `(batch, num_classes)`, float32.
+        Logits, shape `(batch, num_classes)`, float32; `fit` warns of a loss that
+        takes them for probabilities.
 
     Attributes:
         class_names: A tuple of strings, or `None`.
@@ -124,6 +126,7 @@ class TransferClassifier(tf.keras.Model):
         self.block = block
         self.pooling = pooling
         self.head = head
+        self._pixels = PixelWatch(backbone)
 
     @property
     def image_size(self) -> int:
@@ -165,7 +168,22 @@ class TransferClassifier(tf.keras.Model):
 
     def __call__(self, inputs, *args, **kwargs):
         check_images(inputs, self.input_shape)
+        self._pixels.look(inputs)
         return super().__call__(inputs, *args, **kwargs)
+
+    def fit(self, x=None, *args, **kwargs):
+        # Not in compile, without which Keras could not load the model compiled.
+        warn_of_probabilities(self.loss)
+        return super().fit(self._pixels.looked_at(x), *args, **kwargs)
+
+    def evaluate(self, x=None, *args, **kwargs):
+        return super().evaluate(self._pixels.looked_at(x), *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        return super().predict(self._pixels.looked_at(x), *args, **kwargs)
+
+    def train_on_batch(self, x, *args, **kwargs):
+        return super().train_on_batch(self._pixels.looked_at(x), *args, **kwargs)
 
     def load_own_variables(self, store):
         super().load_own_variables(store)

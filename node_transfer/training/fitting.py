@@ -1,6 +1,7 @@
 """The epochs of a run, stage by stage, and the weights that it ends with."""
 
 import dataclasses
+import shlex
 
 import keras
 import tensorflow as tf
@@ -97,7 +98,7 @@ def fit(experiment: Experiment, epochs_done: int, rows: list[dict], verbose: int
     enough = waited_enough(rows, config.patience, last.start)
     (enough,) = workers.from_chief([int(enough)])
     if workers.chief and epochs_done < config.epochs:
-        board = experiment.run.tensorboard_path
+        board = shlex.quote(str(experiment.run.tensorboard_path))
         print(f"To watch: tensorboard --logdir={board}", flush=True)
     for stage in stages_of(config):
         if enough or epochs_done >= stage.epochs.stop:

@@ -1,0 +1,16 @@
+"""What a training prints."""
+
+import shlex
+import shutil
+
+from node_transfer.cli.train import print_run
+from node_transfer.runs.directory import RunDirectory
+from tests.conftest import PROJECT
+
+
+def test_the_command_that_is_printed_can_be_pasted_whatever_the_path(tmp_path, capsys):
+    path = tmp_path / "my runs" / "it's one"
+    shutil.copytree(PROJECT / "tests" / "fixtures" / "node_rk", path)
+    print_run(RunDirectory(path))
+    command = capsys.readouterr().out.strip().splitlines()[-1]
+    assert shlex.split(command) == ["node-transfer", "evaluate", f"--model={path}"]
