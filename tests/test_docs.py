@@ -139,6 +139,33 @@ def test_example_of_your_images_runs(tmp_path):
     assert done.stdout.splitlines()[-1] == f"('blue', 'red') {sizes}"
 
 
+# In place of the ImageNet weights, and of a backbone that is large.
+TINY_RUN = """
+import sys; sys.path.insert(0, '.'); import tiny
+from node_transfer.runs import config
+config.NODE_RK = config.dataclasses.replace(
+    config.NODE_RK, backbone="EfficientNetV2B0", weights="none", train_examples=128,
+    report=False, freeze_backbone=True,
+)
+"""
+
+
+@pytest.mark.parametrize(
+    "example", ["own", pytest.param("mlflow", marks=pytest.mark.slow)]
+)
+def test_examples_of_tracking_run(example, tmp_path):
+    (tmp_path / "tiny.py").write_text(TINY_BACKBONE)
+    own, by_mlflow = examples("docs/tracking.md")
+    if example == "mlflow":
+        pytest.importorskip("mlflow")
+    done = run(TINY_RUN + (own if example == "own" else by_mlflow), tmp_path)
+    assert done.returncode == 0, done.stderr
+    if example == "own":
+        assert re.search(r"epoch 2: \d+ evaluations a solve", done.stdout)
+    else:
+        assert (tmp_path / "mlflow.db").exists()
+
+
 @pytest.mark.parametrize(
     "name",
     ["README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in DOCS.glob("*.md"))],

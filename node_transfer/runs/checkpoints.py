@@ -33,11 +33,13 @@ class State:
         run: What tells the run from others: the SHA-256 of its initial weights.
         history: Rows of `history.csv`, one for each epoch done.
         arrays: The variables of model and optimizer, in the order that they have there.
+        stopped: Whether a callback of the user's ended the training here.
     """
 
     run: str
     history: list[dict[str, float]]
     arrays: list[np.ndarray]
+    stopped: bool = False
 
     @property
     def epochs_done(self) -> int:
@@ -81,7 +83,8 @@ class Checkpoints:
         """
         before = self.files()
         content = json.dumps(
-            {"run": state.run, "history": state.history}, allow_nan=False
+            {"run": state.run, "history": state.history, "stopped": state.stopped},
+            allow_nan=False,
         )
         arrays = {f"{i:05d}": array for i, array in enumerate(state.arrays)}
         durable.make_folder(self.path)
@@ -212,7 +215,8 @@ def _read(path: Path) -> State:
         with np.load(path) as file:
             record = json.loads(str(file[_STATE]))
             arrays = [file[name] for name in sorted(file.files) if name != _STATE]
-        state = State(record["run"], record["history"], arrays)
+        stopped = record.get("stopped", False)  # not in earlier files
+        state = State(record["run"], record["history"], arrays, stopped)
         if state.epochs_done == _epochs_of(path):
             return state
     except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile):

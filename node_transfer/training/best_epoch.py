@@ -58,7 +58,8 @@ class KeepBest(keras.callbacks.Callback):
 
 
 class StopEarly(keras.callbacks.Callback):
-    """Ends the training of all workers where the chief has waited enough.
+    """Ends the training of all workers where the chief has waited enough, or a callback
+    before this one has ended the chief's.
 
     To be put after what adds an epoch to the history.
 
@@ -72,8 +73,8 @@ class StopEarly(keras.callbacks.Callback):
         self._waited, self._workers = waited, workers
 
     def on_epoch_end(self, epoch, logs=None):
-        waited = self._workers.chief and self._waited()
-        (stop,) = self._workers.from_chief([int(waited)])
+        stop = self._workers.chief and (self.model.stop_training or self._waited())
+        (stop,) = self._workers.from_chief([int(stop)])
         self.model.stop_training = bool(stop)
 
 

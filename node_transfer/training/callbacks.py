@@ -84,6 +84,7 @@ class RecordEpoch(keras.callbacks.Callback):
         )
         row["seconds"] = round(time.perf_counter() - self._start, 3)
         self._rows.append(row)
-        state = State(self._identity, self._rows, arrays_of(self.model))
+        stopped = bool(self.model.stop_training)
+        state = State(self._identity, self._rows, arrays_of(self.model), stopped)
         self._run.checkpoints.write(state)
         self._run.write_history(self._rows)

@@ -5,6 +5,7 @@ import dataclasses
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 
 import keras
 
@@ -29,6 +30,7 @@ from node_transfer.training.divergence import (
 )
 from node_transfer.training.features import are_cached, features_of
 from node_transfer.training.fitting import Experiment, end, fit
+from node_transfer.training.own_callbacks import OwnCallbacks, checked, names_of
 from node_transfer.training.results import final_metrics
 from node_transfer.training.stages import stage_after, stages_of
 from node_transfer.training.state import (
@@ -41,7 +43,11 @@ from node_transfer.training.strategy import make_strategy
 from node_transfer.training.workers import Workers
 
 
-def run_experiment(config: ExperimentConfig, verbose: int | None = None) -> RunDirectory:
+def run_experiment(
+    config: ExperimentConfig,
+    verbose: int | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> RunDirectory:
     """Trains a model, saves it, and evaluates it as it was saved.
 
     A run that was stopped goes on after its last whole epoch, with the same numbers as
@@ -51,6 +57,12 @@ def run_experiment(config: ExperimentConfig, verbose: int | None = None) -> RunD
         config: The experiment.
         verbose: As in `keras.Model.fit`; `None`: a progress bar on a terminal, a line an
             epoch elsewhere.
+        callbacks: Keras callbacks of one's own, called in each epoch before it is
+            recorded, at each of several workers. They see one training, whatever its
+            stages; epochs are numbered on where a run goes on, and what they remember
+            themselves is not brought back then. One that sets
+            `self.model.stop_training` ends the training, and the run is finished. One
+            that raises stops the run, which goes on after its last whole epoch.
 
     Returns:
         The finished run's directory; of several workers the chief alone writes it.
@@ -60,6 +72,7 @@ def run_experiment(config: ExperimentConfig, verbose: int | None = None) -> RunD
     """
     if verbose is None:
         verbose = 1 if sys.stdout.isatty() else 2
+    callbacks = checked(callbacks)
     run = RunDirectory(config.run_directory)
     with contextlib.ExitStack() as within:
         workers = Workers(make_strategy(config.strategy))
@@ -69,12 +82,16 @@ def run_experiment(config: ExperimentConfig, verbose: int | None = None) -> RunD
             within.enter_context(run.locked())
             within.enter_context(start.unreadable_recorded(run))
         within.enter_context(damage_told(config.dataset))
-        _run(run, config, workers, verbose if workers.chief else 0)
+        _run(run, config, workers, verbose if workers.chief else 0, callbacks)
     return run
 
 
 def _run(
-    run: RunDirectory, config: ExperimentConfig, workers: Workers, verbose: int
+    run: RunDirectory,
+    config: ExperimentConfig,
+    workers: Workers,
+    verbose: int,
+    callbacks: list[keras.callbacks.Callback],
 ) -> None:
     config = resolve_backbone(config)
     cached = are_cached(config, workers)
@@ -90,15 +107,16 @@ def _run(
         )
     share = Share(workers.local_replicas, workers.replicas)
     experiment = Experiment(
-        run, config, workers, data, model, share=share if workers.replicas > 1 else None
-    )
+        run, config, workers, data, model,
+        share=share if workers.replicas > 1 else None, own=OwnCallbacks(callbacks),
+    )  # fmt: skip
     if config.adapt_batchnorm:
         adapt_batchnorm(model, experiment.steps("train"))
     if weights.kind == "random" and workers.chief:
         start.warn(f"the backbone starts from {weights.detail}")
     state, evaluated = None, 0
     if workers.chief:
-        state, evaluated = _record(experiment, weights)
+        state, evaluated = _record(experiment, weights, names_of(callbacks))
     epochs_done = state.epochs_done if state else 0
     epochs_done, evaluated = workers.from_chief([epochs_done, evaluated])
     experiment.enter(stage_after(config, epochs_done))
@@ -108,7 +126,7 @@ def _run(
         experiment.train_on(features_of(config, model, data))
     if not evaluated:
         _evaluate_start(experiment)
-    fit(experiment, epochs_done, rows, verbose)
+    fit(experiment, epochs_done, rows, verbose, bool(state and state.stopped))
     end(experiment, rows)
     _save(experiment)
     if workers.chief:
@@ -116,7 +134,9 @@ def _run(
     workers.wait()  # for the chief: all of them end well, or none does
 
 
-def _record(experiment: Experiment, weights: WeightsSource) -> tuple[State | None, int]:
+def _record(
+    experiment: Experiment, weights: WeightsSource, callbacks: list[str]
+) -> tuple[State | None, int]:
     """Records the run, or finds what there is of it.
 
     Returns:
@@ -125,6 +145,8 @@ def _record(experiment: Experiment, weights: WeightsSource) -> tuple[State | Non
     """
     run, config, data = experiment.run, experiment.config, experiment.data
     environment = provenance.environment(experiment.workers.strategy)
+    if callbacks:
+        environment["callbacks"] = callbacks
     begun_with = {
         **dataclasses.asdict(weights),
         "file_sha256": start.checksum_of_start(config),

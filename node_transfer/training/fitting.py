@@ -23,6 +23,7 @@ from node_transfer.training.best_epoch import (
 from node_transfer.training.callbacks import RecordEpoch, SeedEpoch, board_failures_told
 from node_transfer.training.divergence import StopAtDivergence, divergence_told
 from node_transfer.training.loop import Loop
+from node_transfer.training.own_callbacks import OwnCallbacks
 from node_transfer.training.stages import Stage, compile_for, stages_of
 from node_transfer.training.workers import Workers
 
@@ -34,6 +35,7 @@ class Experiment:
     Attributes:
         run, config, workers, data, model: What each says.
         share: The part of each batch that is computed here; `None`: all of it.
+        own: What the user wants called beside.
         features: What is trained on in place of the images; `None`: these are.
         stage, loop: What is being trained; `None`: nothing yet.
     """
@@ -44,6 +46,7 @@ class Experiment:
     data: ImageData
     model: keras.Model
     share: Share | None
+    own: OwnCallbacks
     stage: Stage | None = None
     loop: Loop | None = None
     features: FeatureData | None = None
@@ -84,7 +87,13 @@ class Experiment:
         ), self.steps(split)
 
 
-def fit(experiment: Experiment, epochs_done: int, rows: list[dict], verbose: int) -> None:
+def fit(
+    experiment: Experiment,
+    epochs_done: int,
+    rows: list[dict],
+    verbose: int,
+    stopped: bool = False,
+) -> None:
     """Trains the stages that are left, to their last epoch or until it is enough.
 
     Args:
@@ -92,10 +101,11 @@ def fit(experiment: Experiment, epochs_done: int, rows: list[dict], verbose: int
         epochs_done: How many epochs there are of it.
         rows: Their history, at the chief, which grows.
         verbose: As in `keras.Model.fit`.
+        stopped: Whether a callback has ended the training already.
     """
     workers, config = experiment.workers, experiment.config
     last = stages_of(config)[-1].epochs
-    enough = waited_enough(rows, config.patience, last.start)
+    enough = stopped or waited_enough(rows, config.patience, last.start)
     (enough,) = workers.from_chief([int(enough)])
     if workers.chief and epochs_done < config.epochs:
         board = shlex.quote(str(experiment.run.tensorboard_path))
@@ -107,6 +117,8 @@ def fit(experiment: Experiment, epochs_done: int, rows: list[dict], verbose: int
             experiment.enter(stage)
         epochs = range(max(epochs_done, stage.epochs.start), stage.epochs.stop)
         _train(experiment, epochs, rows, verbose)
+        enough = experiment.model.stop_training
+    experiment.own.end()
 
 
 def _train(experiment: Experiment, epochs: range, rows: list[dict], verbose: int):
@@ -140,19 +152,18 @@ def _callbacks(
         callbacks.append(KeepBest(run, rows))
     if config.ema:
         callbacks.append(EvaluateAverage())
+    # Before the checkpoint, which has what they change, and whether they stop.
+    callbacks.append(experiment.own)
     if chief:  # alone, so these may not read what is summed over the workers
         identity = run.read_start()["initial_sha256"]
         callbacks += [
             RecordEpoch(run, identity, rows),
             keras.callbacks.TensorBoard(run.tensorboard_path, write_graph=False),
         ]
-    if config.patience:
-        first = stages_of(config)[-1].epochs.start
-        callbacks.append(
-            StopEarly(
-                lambda: waited_enough(rows, config.patience, first), experiment.workers
-            )
-        )
+    first = stages_of(config)[-1].epochs.start
+    callbacks.append(
+        StopEarly(lambda: waited_enough(rows, config.patience, first), experiment.workers)
+    )
     return callbacks
 
 
