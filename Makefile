@@ -1,6 +1,7 @@
 # make quickstart   install, train the three experiments on digits, print Table I
 # make test         run the tests (make test-slow: those that take minutes)
 # make docs         build the documentation into site/
+# make notebooks    execute the notebooks, in place
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 QUICK := results/runs/quickstart
 STAMP := $(VENV)/installed
 
-.PHONY: quickstart test test-slow lint docs lock clean
+.PHONY: quickstart test test-slow lint docs notebooks lock clean
 
 $(STAMP): requirements.lock setup.py pyproject.toml
 	$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v < (3, 14) else \
@@ -39,6 +40,9 @@ lint: $(STAMP)
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	test -s site/reference/odeint.html
+
+notebooks: $(STAMP)
+	$(BIN)/python -m notebooks.execute
 
 # Pins every dependency, for all Pythons and platforms. Needs uv.
 lock:

@@ -92,6 +92,9 @@ setup(
             "ruff",  # format and lint
             "build",  # wheel and sdist
             "mypy",  # whether the types reach users
+            "nbclient>=0.10",  # executes the notebooks
+            "ipykernel>=6.29",  # the Python that they are executed by
+            "pydot>=3",  # what keras.utils.plot_model draws with
         ],
         "docs": [
             "mkdocs-material~=9.7",  # the site

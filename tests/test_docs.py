@@ -150,9 +150,8 @@ config.NODE_RK = config.dataclasses.replace(
 """
 
 
-@pytest.mark.parametrize(
-    "example", ["own", pytest.param("mlflow", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("example", ["own", "mlflow"])
 def test_examples_of_tracking_run(example, tmp_path):
     (tmp_path / "tiny.py").write_text(TINY_BACKBONE)
     own, by_mlflow = examples("docs/tracking.md")
@@ -174,7 +173,7 @@ def test_files_that_are_named_exist(name):
     text = (PROJECT / name).read_text()
     rooms = "ode|layers|models|data|runs|training|analysis|cli"
     inside = re.findall(rf"`((?:{rooms})/\w+\.py)`", text)
-    whole = re.findall(r"`((?:node_transfer|tests|experiments|docs)/[\w/]+\.\w+)`", text)
+    whole = re.findall(r"`((?:node_transfer|tests|experiments|docs|notebooks)/[\w/-]+\.\w+)`", text)
     missing = [path for path in whole if not (PROJECT / path).exists()]
     missing += [p for p in inside if not (PROJECT / "node_transfer" / p).exists()]
     assert missing == []
