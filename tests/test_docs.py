@@ -173,7 +173,9 @@ def test_files_that_are_named_exist(name):
     text = (PROJECT / name).read_text()
     rooms = "ode|layers|models|data|runs|training|analysis|cli"
     inside = re.findall(rf"`((?:{rooms})/\w+\.py)`", text)
-    whole = re.findall(r"`((?:node_transfer|tests|experiments|docs|notebooks)/[\w/-]+\.\w+)`", text)
+    whole = re.findall(
+        r"`((?:node_transfer|tests|experiments|docs|notebooks)/[\w/-]+\.\w+)`", text
+    )
     missing = [path for path in whole if not (PROJECT / path).exists()]
     missing += [p for p in inside if not (PROJECT / "node_transfer" / p).exists()]
     assert missing == []
