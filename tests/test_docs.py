@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -11,8 +12,9 @@ import pytest
 
 from benchmarks import tables
 from node_transfer.training.strategy import workers_of
+from tests.analysis.made import write_run
 from tests.conftest import PROJECT
-from tests.data.pictures import gallery
+from tests.data.pictures import gallery, paint
 
 # What the examples of docs/extending.md import, as a user's own package would have it.
 MY_PACKAGE = """
@@ -108,6 +110,15 @@ def test_tables_of_speed_are_those_of_the_records():
     assert [cell.strip() for cell in line.split("|")][8] == f"{row['median_ms']:.0f}"
 
 
+def test_every_page_with_examples_is_one_of_those_that_are_run():
+    run_here = {
+        "index", "gradients", "steps", "coming-from", "extending", "tutorial", "solving",
+        "your-images", "tracking", "export-and-serve", "compare",
+    }  # fmt: skip
+    pages = {p.stem for p in DOCS.rglob("*.md") if EXAMPLE.search(p.read_text())}
+    assert pages == run_here | {"blocks"}  # tests/models/test_own_parts.py
+
+
 def test_the_nav_has_every_page():
     nav = (PROJECT / "mkdocs.yml").read_text().split("nav:")[1].split("markdown_")[0]
     named = re.findall(r"[\w/-]+\.md", nav)
@@ -137,6 +148,27 @@ def test_example_of_your_images_runs(tmp_path):
     assert done.returncode == 0, done.stderr
     sizes = "{'train': 20, 'validation': 2, 'test': 2}"
     assert done.stdout.splitlines()[-1] == f"('blue', 'red') {sizes}"
+
+
+@pytest.mark.slow
+def test_examples_of_export_and_serve_run(tmp_path):
+    shutil.copytree(PROJECT / "tests/fixtures/node_rk", tmp_path / "results/runs/mine")
+    gallery(tmp_path / "photos", {"red": 1})
+    paint(tmp_path / "one.jpg")
+    by_name, served = examples("docs/export-and-serve.md")
+    exported = "from node_transfer import export; export('results/runs/mine', 'served/1')"
+    done = run(f"{exported}\n{by_name}\n{served}", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^photos/red/000.png \[\('\d', ", done.stdout, re.MULTILINE)
+    assert re.search(r"^\[b'\d'\] \[\[?[\d.e-]+ ", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_example_of_compare_runs(tmp_path):
+    (code,) = examples("docs/compare.md")
+    write_run(tmp_path / "results/runs/compare/cifar10", "Net-none", 0, [0.5, 0.6])
+    done = run(code, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Net-none" in done.stdout
 
 
 # In place of the ImageNet weights, and of a backbone that is large.

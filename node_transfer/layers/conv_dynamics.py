@@ -27,6 +27,12 @@ class ConvDynamics(keras.layers.Layer):
     Returns:
         dh/dt, shaped and typed like the state.
 
+    Example:
+
+    >>> layer = ODELayer(ConvDynamics())
+    >>> layer(tf.random.normal([2, 4, 4, 8])).shape
+    TensorShape([2, 4, 4, 8])
+
     Reference: `ODEfunc` of examples/odenet_mnist.py in torchdiffeq, the code of Chen et
     al. (2018), arXiv:1806.07366, section 3.
     """

@@ -27,6 +27,12 @@ class EvolvingDenseDynamics(OneHiddenLayer):
     Returns:
         dh/dt, shaped and typed like the state.
 
+    Example:
+
+    >>> layer = ODELayer(EvolvingDenseDynamics(hidden_units=16))
+    >>> layer(tf.random.normal([32, 20])).shape
+    TensorShape([32, 20])
+
     Reference: see `WeightEvolution`.
     """
 
@@ -60,6 +66,12 @@ class EvolvingConvDynamics(ConvDynamics):
         filters, groups, activation, **kwargs: As in `ConvDynamics`.
 
     Call arguments, returns: as in `ConvDynamics`.
+
+    Example:
+
+    >>> layer = ODELayer(EvolvingConvDynamics(filters=4), rtol=1e-3, atol=1e-3)
+    >>> layer(tf.random.normal([2, 4, 4, 8])).shape
+    TensorShape([2, 4, 4, 8])
 
     Reference: see `WeightEvolution`.
     """

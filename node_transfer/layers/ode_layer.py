@@ -91,6 +91,11 @@ class ODELayer(SolverLayer):
 
     >>> block = ODELayer(DenseDynamics(hidden_units=64), rtol=1e-3, atol=1e-3)
     >>> model = keras.Sequential([keras.Input([20]), block, keras.layers.Dense(10)])
+    >>> model.output_shape
+    (None, 10)
+    >>> half_a_turn = ODELayer(lambda h: h @ [[0.0, 1.0], [-1.0, 0.0]], t1=np.pi)
+    >>> print(half_a_turn(tf.constant([[1.0, 2.0]])).numpy().round(3))
+    [[-1. -2.]]
 
     Reference: Chen, Rubanova, Bettencourt & Duvenaud (2018), Neural Ordinary
     Differential Equations, arXiv:1806.07366.

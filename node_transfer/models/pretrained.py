@@ -54,6 +54,11 @@ def build_backbone(
     Raises:
         UserError: Unknown name, image too small, or weights that cannot be had or do
             not fit.
+
+    Example:
+
+    >>> build_backbone("MobileNetV3Large", weights=None, image_size=64).output_shape
+    (None, 2, 2, 960)
     """
     return backbone_with_source(name, weights, image_size)[0]
 

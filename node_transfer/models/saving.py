@@ -23,6 +23,12 @@ def load_model(path, compile: bool = False) -> keras.Model:
     Raises:
         UserError: The file is missing, truncated, or not a saved Keras model, or has a
             class or function of a package that is not imported.
+
+    Example:
+
+    >>> keras.Sequential([keras.Input([20]), ResidualLayer(64)]).save("small.keras")
+    >>> load_model("small.keras").count_params()
+    2644
     """
     path = os.fspath(path)
     if not os.path.isfile(path):

@@ -67,10 +67,12 @@ class TransferClassifier(tf.keras.Model):
 
     Example:
 
-    >>> backbone = build_backbone("EfficientNetB0", weights="imagenet")
+    >>> backbone = build_backbone("EfficientNetB0", weights=None)  # or "imagenet"
     >>> model = TransferClassifier(backbone, 5, block=ODELayer(DenseDynamics(128)))
     >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     >>> model.compile("adam", loss, metrics=["accuracy"])
+    >>> model.input_shape, model.output_shape
+    ((None, None, None, 3), (None, 5))
 
     Reference: Rajath, Aithal & Natarajan, Transfer Learning using Neural Ordinary
     Differential Equations, section III.

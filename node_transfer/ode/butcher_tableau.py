@@ -43,6 +43,16 @@ class ButcherTableau:
     Raises:
         ValueError: The shapes do not fit, a row of `a` does not sum to its node, or the
             solution, an embedded one or the interpolant is not of its order.
+
+    Example:
+
+    >>> midpoint = ButcherTableau(
+    ...     name="own_midpoint", order=2, c=(0, 1 / 2), a=((), (1 / 2,)), b=(0, 1),
+    ...     error=None, reference="Runge (1895), doi:10.1007/BF01446807",
+    ... )
+    >>> print(odeint(lambda t, y: t, 0.0, [0.0, 2.0], method=midpoint,
+    ...              options={"num_steps": 1})[-1].numpy())
+    2.0
     """
 
     name: str

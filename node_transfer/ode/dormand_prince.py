@@ -63,6 +63,13 @@ class DormandPrince(tfp.math.ode.DormandPrince):
             not increase (where their values are known).
         ODESolveError or tf.errors.InvalidArgumentError: See `node_transfer.odeint`.
 
+    Example:
+
+    >>> solver = DormandPrince(rtol=1e-6, atol=1e-6)
+    >>> results = solver.solve(lambda t, y: -y, 0.0, tf.ones([1]), solution_times=[1.0])
+    >>> print(results.states[0].numpy().round(4))
+    [0.3679]
+
     Reference: Dormand & Prince (1980), doi:10.1016/0771-050X(80)90013-3; Hairer,
     Norsett & Wanner, Solving Ordinary Differential Equations I, section II.4.
     """

@@ -18,7 +18,16 @@ REMEDIES = (
 
 
 class ODESolveError(ArithmeticError):
-    """A solve that could not reach its end time."""
+    """A solve that could not reach its end time.
+
+    Example:
+
+    >>> try:
+    ...     odeint(lambda t, y: y**2, tf.ones([1]), [0.0, 2.0])  # infinite at 1
+    ... except ODESolveError as error:
+    ...     print(str(error)[:19])
+    The ODE solve faile
+    """
 
 
 def sentence_of(error: Exception) -> str | None:

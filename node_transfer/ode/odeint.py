@@ -76,6 +76,17 @@ def odeint(
             underflow, or non-finite values. Inside a `tf.function` this is a
             `tf.errors.InvalidArgumentError` with the same message.
 
+    Example:
+
+    >>> rate = tf.Variable(2.0)
+    >>> with tf.GradientTape() as tape:
+    ...     states = odeint(lambda t, y: -rate * y, tf.ones([3]), [0.0, 0.5, 1.0])
+    ...     last = tf.reduce_sum(states[-1])
+    >>> print(states.shape, states[-1].numpy().round(4))  # exp(-2)
+    (3, 3) [0.1353 0.1353 0.1353]
+    >>> print(tape.gradient(last, rate).numpy().round(3))  # -3 exp(-2)
+    -0.406
+
     Reference: Chen, Rubanova, Bettencourt & Duvenaud (2018), Neural Ordinary
     Differential Equations, arXiv:1806.07366.
     """

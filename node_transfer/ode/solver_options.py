@@ -52,6 +52,16 @@ class SolverOptions:
 
     Raises:
         ValueError: A value is not as described.
+
+    Example:
+
+    >>> options = SolverOptions(num_steps=4)
+    >>> states, info = odeint(
+    ...     lambda t, y: -y, tf.ones([1]), [0.0, 1.0], method="rk4", options=options,
+    ...     full_output=True,
+    ... )
+    >>> print(int(info.nfe), states[-1].numpy().round(4))
+    16 [0.3679]
     """
 
     first_step: float | tf.Tensor | None = None

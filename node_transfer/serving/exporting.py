@@ -86,6 +86,12 @@ def export(
     Raises:
         UserError: The model cannot be had, or not be written so; it differs by more than
             the bound; or there is something at `output` already.
+
+    Example:
+
+    >>> written = export("results/runs/mine", "served/mine/1")
+    >>> written.path.is_dir()
+    True
     """
     row = _format(format)
     path = _free_path(Path(output), row, overwrite)

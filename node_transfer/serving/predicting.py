@@ -51,7 +51,7 @@ def predict(
     method: str | None = None,
     num_steps: int | None = None,
 ) -> list[Prediction]:
-    """Predicts the classes of image files: `predict("results/runs/mine", ["photos/"])`.
+    """Predicts the classes of image files.
 
     Args:
         model: A run directory, a `.keras` file, or a model.
@@ -69,6 +69,12 @@ def predict(
     Raises:
         UserError: The model cannot be had, has no such solver, or an ODE could not be
             solved.
+
+    Example:
+
+    >>> found = predict("results/runs/mine", ["photos/"], top=2)
+    >>> len(found[0].classes), found[0].error
+    (2, None)
     """
     solver = {"rtol": rtol, "atol": atol, "method": method, "num_steps": num_steps}
     return list(predictions(model, paths, top=top, batch_size=batch_size, **solver))

@@ -69,6 +69,14 @@ def run_experiment(
 
     Raises:
         UserError: The experiment cannot be run as asked, or an ODE cannot be solved.
+
+    Example:
+
+    >>> config = dataclasses.replace(NODE_RK, dataset="digits", output_dir="runs/one")
+    >>> run = run_experiment(config, verbose=0)
+    To watch: tensorboard --logdir=runs/one/tensorboard
+    >>> run.finished, len(run.read_history()) == config.epochs
+    (True, True)
     """
     if verbose is None:
         verbose = 1 if sys.stdout.isatty() else 2
