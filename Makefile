@@ -35,6 +35,7 @@ test-slow: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 # A warning, such as a broken link, is an error. Needs no network.
 docs: $(STAMP)

@@ -36,7 +36,7 @@ def failures_told(
     try:
         yield
     except OSError as error:
-        remedy = _REMEDIES.get(error.errno, "see that it can be")
+        remedy = _REMEDIES.get(error.errno or 0, "see that it can be")
         named = error.filename2 or error.filename or path
         raise UserError(
             f"{os.fspath(named)!r} cannot be {participle} "

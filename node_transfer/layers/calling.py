@@ -74,10 +74,12 @@ class Convention:
     @classmethod
     def _of_signature(cls, function, name: str) -> "Convention":
         try:
-            parameters = inspect.signature(function).parameters.values()
+            signature = inspect.signature(function)
         except (TypeError, ValueError):  # some functions in C have none
             return cls(takes_time=True)
-        parameters = [p for p in parameters if p.name not in _GIVEN_BY_KERAS]
+        parameters = [
+            p for p in signature.parameters.values() if p.name not in _GIVEN_BY_KERAS
+        ]
         positional = [
             p
             for p in parameters
@@ -127,11 +129,10 @@ class Convention:
             context: What they are given beside it.
         """
         if self.time_rank is not None:
-            inputs = [self._time_like(t, h), h]
-            inputs += [] if context is None else [context]
-            return dynamics(inputs)
+            given = [] if context is None else [context]
+            return dynamics([self._time_like(t, h), h, *given])
         inputs = (t, h) if self.takes_time else (h,)
-        if context is None:
+        if context is None or self.context is None:
             return dynamics(*inputs)
         return dynamics(*inputs, **{self.context: context})
 

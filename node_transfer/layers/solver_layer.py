@@ -84,8 +84,10 @@ class SolverLayer(keras.layers.Layer):
             tableau = tableau_of(method)
             if tableau is None or tableau.adaptive:
                 options = dataclasses.replace(self.options, num_steps=None)
-        changes = {"rtol": rtol, "atol": atol, "method": method, "gradient": gradient}
-        changes["options"] = options
+        changes = {
+            "rtol": rtol, "atol": atol, "method": method, "gradient": gradient,
+            "options": options,
+        }  # fmt: skip
         settings = {name: getattr(self, name) for name in changes}
         settings |= {k: v for k, v in changes.items() if v is not None}
         before, self._solver = self._solver, _checked_solver(**settings)

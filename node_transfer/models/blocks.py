@@ -11,7 +11,7 @@ defined or a config is made:
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from node_transfer.errors import UserError
 from node_transfer.models.own_parts import is_own, make_layer
@@ -81,6 +81,9 @@ class BlockSpec:
     def has_dynamics(self) -> bool:
         """Whether the block is an ODE."""
         return self.block_input is None
+
+
+Spec = TypeVar("Spec", DynamicsSpec, BlockSpec)
 
 
 def solver_options(method: str, num_steps: int) -> dict | None:
@@ -183,13 +186,14 @@ BLOCKS = {
 }
 
 
-def find(table: dict, kind: str, name: str) -> BlockSpec | DynamicsSpec:
+def find(table: dict[str, Spec], kind: str, name: str) -> Spec:
     """Returns a row; raises `UserError` where the table has none of the name.
 
     Dynamics of the user's own, `package.module:Name`, need no row.
     """
     if table is DYNAMICS and is_own(name):
-        return DynamicsSpec(name, name, "pooled", f"f: {name.split(':')[1]}")
+        own = DynamicsSpec(name, name, "pooled", f"f: {name.split(':')[1]}")
+        return cast(Spec, own)
     if name not in table:
         raise UserError(
             f"{kind} is {name!r}: choose one of {', '.join(table)}, or import the "
@@ -206,7 +210,7 @@ def block_input_of(block: str, dynamics: str, given: str | None = None) -> str:
         given: What dynamics of the user's own are said to work on.
     """
     spec = find(BLOCKS, "block", block)
-    if not spec.has_dynamics:
+    if spec.block_input is not None:
         return spec.block_input
     if is_own(dynamics) and given is not None:
         return given
@@ -261,6 +265,7 @@ def _make_dynamics(config, block: BlockSpec):
 
 def import_layers() -> None:
     """Imports every layer of the tables, so that Keras finds them in a saved model."""
-    for spec in (*BLOCKS.values(), *DYNAMICS.values()):
+    specs: list[BlockSpec | DynamicsSpec] = [*BLOCKS.values(), *DYNAMICS.values()]
+    for spec in specs:
         if spec.layer is not None:
             locate(spec.layer)

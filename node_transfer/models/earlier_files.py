@@ -38,7 +38,8 @@ def rearrange(store, model: keras.Model) -> None:
 
 def _places(model: keras.Model) -> dict[int, str]:
     """Each layer's name under `layers`, by its id: `dense`, `dense_1`, of one class."""
-    names, seen = {}, collections.Counter()
+    names: dict[int, str] = {}
+    seen: collections.Counter[str] = collections.Counter()
     for layer in model.layers:
         name = _snake_case(type(layer).__name__)
         names[id(layer)] = f"{name}_{seen[name]}" if seen[name] else name

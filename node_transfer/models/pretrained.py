@@ -135,7 +135,7 @@ def _download(spec: BackboneSpec) -> str:
     Raises:
         UserError: They cannot be had.
     """
-    if spec.weights_url is None:
+    if spec.weights_url is None or spec.weights_file is None:
         raise UserError(
             f"There are no ImageNet weights of {spec.name}: pass weights=PATH with a "
             "file of your own, or weights='none' for random weights."

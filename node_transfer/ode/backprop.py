@@ -7,7 +7,7 @@ differentiated, as in every library of this kind. States that were interpolated 
 differentiated as they were computed, from the stages of their step.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import tensorflow as tf
 
@@ -15,6 +15,7 @@ from node_transfer.ode import dense_output, runge_kutta
 from node_transfer.ode.gradient import Gradient, SolvedProblem
 from node_transfer.ode.solver import Solver
 from node_transfer.ode.tensors import add
+from node_transfer.ode.trajectory import Trajectory
 from node_transfer.ode.vjp import RecordedEvaluation, Sources
 
 
@@ -40,7 +41,7 @@ def gradient(
         y_bar = [tf.zeros_like(bar[0]) for bar in output_bars]
     time_bars = tf.zeros_like(times) if sources.times else tf.zeros([], times.dtype)
     state = (y_bar, sources.zeros(), time_bars, tf.size(times) - 1)
-    nfe = solution.accepted * solver.tableau.evaluations_per_step
+    nfe = solution.accepted * solver.steps_tableau.evaluations_per_step
     if way.interpolates:
         state, spent = way.last_stage_of_all(state)
         nfe += spent
@@ -73,9 +74,10 @@ class _Way:
     """The way back through the steps of a solve."""
 
     def __init__(self, solver: Solver, solved: SolvedProblem, output_bars, sources):
-        self.tableau = solver.tableau
+        self.tableau = solver.steps_tableau
         self.func, self.times = solved.func, solved.times
-        self.solution, self.trajectory = solved.solution, solved.solution.trajectory
+        self.solution = solved.solution
+        self.trajectory = cast(Trajectory, solved.solution.trajectory)
         self.output_bars, self.sources = output_bars, sources
         self.only_final = solved.times.shape[0] == 2
         self.interpolates = solver.forward.interpolates and not self.only_final

@@ -5,6 +5,8 @@ With weights b_i(theta), the solution at t + theta dt is y + dt sum_i b_i(theta)
 takes no further evaluation of f.
 """
 
+from typing import cast
+
 import tensorflow as tf
 
 from node_transfer.ode.butcher_tableau import ButcherTableau
@@ -67,10 +69,11 @@ def _sum_of_each(x: tf.Tensor) -> tf.Tensor:
 
 def _weights(tableau: ButcherTableau, theta, derivative: bool = False) -> tf.Tensor:
     """Returns b_i(theta), or its derivative: shape (len(theta), stages)."""
-    degree = len(tableau.interpolant[0])
+    interpolant = cast(tuple, tableau.interpolant)
+    degree = len(interpolant[0])
     if derivative:
         powers = [(n + 1) * theta**n for n in range(degree)]
     else:
         powers = [theta ** (n + 1) for n in range(degree)]
-    coefficients = tf.constant(tableau.interpolant, theta.dtype)
+    coefficients = tf.constant(interpolant, theta.dtype)
     return tf.matmul(tf.stack(powers, axis=1), coefficients, transpose_b=True)

@@ -1,6 +1,7 @@
 """Our Dormand-Prince steps behind TensorFlow Probability's interface."""
 
 import collections
+from typing import cast
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +12,7 @@ from node_transfer.ode.loop_state import StepSettings
 from node_transfer.ode.solution import Solution
 from node_transfer.ode.step_size import Factors
 from node_transfer.ode.tableaus import DOPRI5
+from node_transfer.ode.trajectory import Trajectory
 
 _Counts = collections.namedtuple(
     "_Counts",
@@ -230,7 +232,7 @@ def _complex_state(structure, parts: list[tf.Tensor]):
 
 def _steps_of(solution: Solution, final_time):
     """The ends of the steps that a solve took, and the states there."""
-    trajectory = solution.trajectory.stacked(solution.accepted)
+    trajectory = cast(Trajectory, solution.trajectory).stacked(solution.accepted)
     times = tf.concat([trajectory.grid[1:, 0], final_time[None]], axis=0)
     states = [
         tf.concat([starts[1:], end[None]], axis=0)

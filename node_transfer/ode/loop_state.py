@@ -2,14 +2,13 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from node_transfer.ode.butcher_tableau import ButcherTableau
 from node_transfer.ode.failure import compiles_with_xla
 from node_transfer.ode.step_size import DEFAULT_FACTORS, Factors
-from node_transfer.ode.trajectory import Trajectory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,5 +72,5 @@ class LoopState(NamedTuple):
     tried: tf.Tensor  # length of the last try, with its sign
     suited_step: tf.Tensor
     suited_rejected_step: tf.Tensor
-    outputs: list
-    trajectory: Trajectory | tuple
+    outputs: list | tuple
+    trajectory: Any

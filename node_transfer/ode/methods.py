@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import importlib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from node_transfer.ode.tableaus import TABLEAUS
 
@@ -11,7 +12,7 @@ from node_transfer.ode.tableaus import TABLEAUS
 TFP_METHODS = {"bdf": ("adjoint",), "dopri5_tfp": ("backprop", "adjoint")}
 
 # A view, not a copy: a tableau that is added to `TABLEAUS` is a method from then on.
-METHODS: Mapping[str, object] = collections.ChainMap(TFP_METHODS, TABLEAUS)
+METHODS: Mapping[str, Any] = collections.ChainMap(TFP_METHODS, TABLEAUS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +30,7 @@ class GradientMethod:
 
     def load(self) -> Callable:
         """`gradient(solver, solved, output_bars, sources) -> gradient.Gradient`."""
-        return importlib.import_module(self.module).gradient
+        return importlib.import_module(str(self.module)).gradient
 
 
 GRADIENTS = {

@@ -91,7 +91,7 @@ def odeint(
     Differential Equations, arXiv:1806.07366.
     """
     y0 = tf.nest.map_structure(tf.convert_to_tensor, y0)
-    solver = Solver(rtol, atol, method, gradient, options)
+    solver = Solver(rtol, atol, method, gradient, SolverOptions.of(options))
     t, rows = _without_repeats(t)
     outputs, info = solve(func, y0, t, solver, constants)
     states = tf.nest.map_structure(

@@ -7,6 +7,7 @@ in `stepping` is here a column, of the shape (batch, 1), and states are matrices
 """
 
 import dataclasses
+from typing import cast
 
 import tensorflow as tf
 
@@ -208,7 +209,7 @@ def gradient(
 ) -> Gradient:
     """As `backprop.gradient`: steps that a sample did not take have the length 0."""
     y0, solution = solved.y0, solved.solution
-    trajectory = solution.trajectory
+    trajectory = cast(Trajectory, solution.trajectory)
     samples = Samples.of(y0)
     func = flat_func(solved.func, samples, y0)
     only_final = solved.times.shape[0] == 2
@@ -234,7 +235,7 @@ def gradient(
             here = [tf.where(ends_on > 0, bar, tf.zeros_like(bar)) for bar in here]
             y_bar = add(y_bar, here)
         y_bar, step_bars, *_ = runge_kutta.step_gradient(
-            solver.tableau, func, t, dt, y, y_bar, sources
+            solver.steps_tableau, func, t, dt, y, y_bar, sources
         )
         parts = zip(source_bars, *step_bars, strict=True)
         return i - 1, y_bar, [tf.add_n(part) for part in parts]
@@ -260,7 +261,7 @@ def gradient(
         samples.shaped(y_bar, y0),
         source_bars,
         None,
-        nfe=rounds * solver.tableau.evaluations_per_step,
+        nfe=rounds * solver.steps_tableau.evaluations_per_step,
         suited_step=solution.suited_step,
         suited_rejected_step=solution.suited_rejected_step,
     )

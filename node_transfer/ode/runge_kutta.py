@@ -49,7 +49,7 @@ def step(tableau: ButcherTableau, func, t, dt, y, first):
     for i in range(1, tableau.num_stages):
         ends_here = last_used_again and i == tableau.num_stages - 1
         stage_y = combine(dt, tableau.a[i], [dy for dy, _ in stages], start=y)
-        has_weight = tableau.b[i] != 0 or (tableau.adaptive and tableau.error[i] != 0)
+        has_weight = tableau.b[i] != 0 or (tableau.error and tableau.error[i] != 0)
         needs_quadrature = has_weight or ends_here
         stages.append(func(t + tableau.c[i] * dt, stage_y, needs_quadrature))
     derivatives = [dy for dy, _ in stages]

@@ -57,7 +57,7 @@ class ODEInfo(NamedTuple):
             status = tf.where(tf.equal(info.status, failure.RUNNING), status, info.status)
         sums = (tf.add_n([i[k] for i in infos]) for k in range(3))
         least = (tf.reduce_min(tf.stack([i[k] for i in infos])) for k in (3, 4))
-        return cls(*sums, *least, status)
+        return cls(*[*sums, *least, status])
 
 
 class BackwardInfo(NamedTuple):

@@ -1,6 +1,8 @@
 """How a problem is solved: everything that `odeint` takes beside the problem itself."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import tensorflow as tf
@@ -107,9 +109,14 @@ class Solver:
         """The method's tableau; `None` for TensorFlow Probability's methods."""
         return tableau_of(self.method)
 
+    @property
+    def steps_tableau(self) -> ButcherTableau:
+        """The same, of a solver whose steps are taken by the stepping loop."""
+        return cast(ButcherTableau, self.tableau)
+
     def with_norm_of(self, structure) -> "Solver":
         """This solver with a norm that takes the flat list of a structured state."""
-        norm = self.options.norm
+        norm = cast(Callable, self.options.norm)
 
         def flat_norm(ratios: list) -> tf.Tensor:
             return norm(tf.nest.pack_sequence_as(structure, ratios))
@@ -120,10 +127,12 @@ class Solver:
     @property
     def forward(self) -> StepSettings:
         """How the stepping loop solves the problem itself."""
-        names = ("max_num_steps", "num_steps", "on_failure", "interpolate")
-        names += ("min_step", "max_step", "norm")
+        names = [
+            "max_num_steps", "num_steps", "on_failure", "interpolate",
+            "min_step", "max_step", "norm",
+        ]  # fmt: skip
         chosen = {name: getattr(self.options, name) for name in names}
-        return StepSettings(self.tableau, self.rtol, self.atol, **chosen)
+        return StepSettings(self.steps_tableau, self.rtol, self.atol, **chosen)
 
     @property
     def backward(self) -> StepSettings:

@@ -1,5 +1,7 @@
 """The stepping loop: written once, it knows no method by name."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from node_transfer.ode import controller, dense_output, failure, runge_kutta
@@ -20,7 +22,7 @@ def integrate(
     y0: list[tf.Tensor],
     times: tf.Tensor,
     *,
-    q0: list[tf.Tensor] = (),
+    q0: Sequence[tf.Tensor] = (),
     first_step: tf.Tensor | float | None = None,
     record: bool = False,
     phase: str = "forward",

@@ -106,7 +106,7 @@ def fit(
     workers, config = experiment.workers, experiment.config
     last = stages_of(config)[-1].epochs
     enough = stopped or waited_enough(rows, config.patience, last.start)
-    (enough,) = workers.from_chief([int(enough)])
+    enough = bool(workers.from_chief([int(enough)])[0])
     if workers.chief and epochs_done < config.epochs:
         board = shlex.quote(str(experiment.run.tensorboard_path))
         print(f"To watch: tensorboard --logdir={board}", flush=True)
@@ -117,7 +117,7 @@ def fit(
             experiment.enter(stage)
         epochs = range(max(epochs_done, stage.epochs.start), stage.epochs.stop)
         _train(experiment, epochs, rows, verbose)
-        enough = experiment.model.stop_training
+        enough = bool(experiment.model.stop_training)
     experiment.own.end()
 
 

@@ -47,7 +47,7 @@ class OwnCallbacks(keras.callbacks.Callback):
         super().__init__()
         self._callbacks = callbacks
         self._begun = False
-        self._last_logs = {}
+        self._last_logs: dict = {}
 
     def _tell(self, hook: str, *place, logs):
         logs = dict(logs)
