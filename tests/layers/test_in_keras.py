@@ -154,7 +154,8 @@ def test_what_is_not_dense_is_refused(inputs, complaint):
 
 def test_dynamics_that_another_width_has_built_are_told():
     dynamics = DenseDynamics(5)
-    ODELayer(dynamics, name="wide")(X)
+    wide = ODELayer(dynamics, name="wide")
+    wide(X)
     with pytest.raises(ValueError, match=r"built by the layer 'wide' .*\(16, 4\), and"):
         ODELayer(dynamics)(X[:, :2])
 
