@@ -25,6 +25,7 @@ from absl import app, flags
 from tabulate import tabulate
 
 from benchmarks import timing
+from node_transfer.cli import startup
 
 flags.DEFINE_bool("quick", False, "One turn each, few steps, the baseline alone.")
 flags.DEFINE_integer("turns", 3, "Times that each is measured.", lower_bound=1)
@@ -46,6 +47,7 @@ ALONE, HALF, APART, TWO = TURNS = ((1, 1, 1.0), (1, 1, 0.5), (2, 1, 0.5), (1, 2,
 
 def step_seconds(experiment: str, size: int, batch: int, steps: int) -> list[float]:
     """Trains as one of the workers of `TF_CONFIG`; returns seconds of each step."""
+    startup.load_tensorflow()
     import keras
 
     from node_transfer.data.loading import load_data

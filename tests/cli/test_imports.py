@@ -1,7 +1,11 @@
 """What is imported, and what is not, before it is needed."""
 
+import os
+import platform
 import subprocess
 import sys
+
+import pytest
 
 
 def test_analysis_and_flags_do_not_import_tensorflow():
@@ -72,3 +76,35 @@ def test_a_program_shows_what_it_says_and_none_of_tensorflows_notes():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "2\n"
     assert done.stderr == "mine\nand mine\nI0000 afterwards\n"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+@pytest.mark.parametrize(
+    ("environ", "kept"), [({}, True), ({"MALLOC_ARENA_MAX": "9"}, False)]
+)
+def test_memory_that_was_freed_is_had_again_without_page_faults(environ, kept):
+    code = (
+        "import ctypes, resource, threading\n"
+        "from node_transfer.cli import startup\n"
+        "startup.keep_memory()\n"
+        "libc = ctypes.CDLL('libc.so.6')\n"
+        "libc.malloc.restype = ctypes.c_void_p; libc.free.argtypes = [ctypes.c_void_p]\n"
+        "def use():\n"
+        "    faults = []\n"
+        "    for _ in range(4):\n"
+        "        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "        place = libc.malloc(100 << 20)\n"
+        "        ctypes.memset(place, 1, 100 << 20); libc.free(place)\n"
+        "        after = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "        faults.append(after - before)\n"
+        "    print(*faults)\n"
+        "thread = threading.Thread(target=use); thread.start(); thread.join()\n"
+    )
+    bare = {k: v for k, v in os.environ.items() if not k.startswith(("MALLOC", "GLIBC"))}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        env={**bare, **environ},
+    )  # fmt: skip
+    first, *others = map(int, done.stdout.split())
+    assert first > 1000
+    assert (max(others) < 100) == kept
