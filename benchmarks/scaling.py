@@ -47,7 +47,7 @@ ALONE, HALF, APART, TWO = TURNS = ((1, 1, 1.0), (1, 1, 0.5), (2, 1, 0.5), (1, 2,
 
 def step_seconds(experiment: str, size: int, batch: int, steps: int) -> list[float]:
     """Trains as one of the workers of `TF_CONFIG`; returns seconds of each step."""
-    startup.load_tensorflow()
+    startup.keep_memory()  # as node-transfer does
     import keras
 
     from node_transfer.data.loading import load_data

@@ -162,6 +162,23 @@ def detest(rows: list[dict]) -> str:
     return github(headers, [[solver, *values] for solver, values in cells.items()])
 
 
+def scaling(rows: list[dict]) -> str:
+    """Two processes of one core each, over one."""
+    columns = ("one_ms", "half_ms", "apart_ms", "two_ms")
+    cells = [
+        [
+            row["experiment"],
+            f"{row['image_size']}x{row['image_size']}, {row['batch']}",
+            *(number(row[column], ".0f") for column in columns),
+            *(number(row[c], ".2f") for c in ("speedup", "limit_here", "limit")),
+        ]
+        for row in rows
+    ]
+    headers = ["model", "images, batch", "one, ms", "one, half of the batch"]
+    headers += ["two such at once", "two, linked", "speedup", "limit here"]
+    return github([*headers, "limit of two machines"], cells)
+
+
 # The name between the marks: the record, and what makes a table of its rows.
 TABLES: dict[str, tuple[str, Callable[[list[dict]], str]]] = {
     "speed": ("solver_speed", lambda rows: solves(rows, 1e-5)),
@@ -172,6 +189,7 @@ TABLES: dict[str, tuple[str, Callable[[list[dict]], str]]] = {
     "train-step-trained": ("train_step_trained", train_step),
     "vjp": ("vjp", vjp),
     "xla": ("xla", xla),
+    "scaling": ("scaling", scaling),
     "cold-start": ("cold_start", cold_start),
     "detest": ("detest", detest),
 }
