@@ -38,8 +38,6 @@ CASES = (
     ("baseline", 32, 128),
     ("node_rk", 32, 128),
     ("baseline", 32, 512),
-    ("node_rk", 32, 512),
-    ("baseline", 96, 128),
 )
 # Clusters at once, processes in each, and the part of the batch that each cluster has.
 ALONE, HALF, APART, TWO = TURNS = ((1, 1, 1.0), (1, 1, 0.5), (2, 1, 0.5), (1, 2, 1.0))
