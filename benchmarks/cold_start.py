@@ -34,6 +34,12 @@ flags.DEFINE_list(
 flags.DEFINE_integer("images", 128, "Test images whose features are solved.")
 FLAGS = flags.FLAGS
 TOLERANCES = (1e-3, 1e-5, 1e-7)
+ACTIVATIONS = {
+    "tanh": np.tanh,
+    "swish": lambda x: x * scipy.special.expit(x),
+    "softplus": lambda x: np.logaddexp(x, 0.0),
+    "sigmoid": scipy.special.expit,
+}
 LIBRARIES = ("node-transfer, odeint", "torchdiffeq", "diffrax", "tfp")
 
 
@@ -53,14 +59,6 @@ def block_rows(name: str, block) -> list[dict]:
     return rows
 
 
-ACTIVATIONS = {
-    "tanh": np.tanh,
-    "swish": lambda x: x * scipy.special.expit(x),
-    "softplus": lambda x: np.logaddexp(x, 0.0),
-    "sigmoid": scipy.special.expit,
-}
-
-
 def random_dynamics(seed: int):
     """A random network in float64 and a state: depth, width and slope vary.
 
@@ -69,7 +67,7 @@ def random_dynamics(seed: int):
     """
     rng = np.random.default_rng(seed)
     units, hidden = int(rng.integers(2, 64)), int(rng.integers(4, 128))
-    activation = rng.choice(["tanh", "swish", "softplus", "sigmoid"])
+    activation = rng.choice(list(ACTIVATIONS))
     keras.utils.set_random_seed(seed)
     # No keras.Sequential, which makes its input float32.
     layers = [keras.layers.Dense(hidden, activation, dtype="float64")]

@@ -3,8 +3,8 @@
     python -m benchmarks.scaling [--quick]
 
 Both as `--strategy=multi_worker` has them, on the loopback network: EfficientNetB0, plain
-and with NODE-RK's block, at several sizes of images and of the batch, which is the same
-in all for one process and for two. They take turns with one process that has half of the
+and with NODE-RK's block, and with a larger batch; in all the batch is the same for one
+process and for two. They take turns with one process that has half of the
 batch, all that one of two computes, and with two such at once that know nothing of each
 other: the speedups of a network that takes no time, between two machines and on this one,
 whose cores share a memory. Nothing else should run: a worker waits for the slower one.

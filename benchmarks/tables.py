@@ -7,7 +7,6 @@ A page has a table between `<!-- NAME -->` and `<!-- /NAME -->`.
 """
 
 import json
-import math
 import re
 import statistics
 import sys
@@ -145,21 +144,23 @@ def cold_start(rows: list[dict]) -> str:
 
 def detest(rows: list[dict]) -> str:
     """Evaluations over all problems, and the geometric mean of the errors."""
-    columns, cells = [], {}
-    for solver, tolerance in dict.fromkeys((r["solver"], r["tolerance"]) for r in rows):
-        own = [r for r in rows if (r["solver"], r["tolerance"]) == (solver, tolerance)]
-        errors = [max(r["error_over_tolerance"], 1e-6) for r in own]
-        cells.setdefault(solver, []).extend(
-            [
-                format(sum(r["nfe"] for r in own), ","),
-                number(math.exp(statistics.fmean(map(math.log, errors))), ".2f"),
+    tolerances = dict.fromkeys(row["tolerance"] for row in rows)
+    cells = []
+    for solver in dict.fromkeys(row["solver"] for row in rows):
+        cells.append([solver])
+        for tolerance in tolerances:
+            own = [
+                r for r in rows if (r["solver"], r["tolerance"]) == (solver, tolerance)
             ]
-        )
-        columns.append(tolerance)
+            errors = [max(r["error_over_tolerance"], 1e-6) for r in own]
+            cells[-1] += [
+                format(sum(r["nfe"] for r in own), ","),
+                number(statistics.geometric_mean(errors), ".2f"),
+            ]
     headers = ["solver"]
-    for tolerance in dict.fromkeys(columns):
+    for tolerance in tolerances:
         headers += [f"nfe, {tolerance:.0e}", "error / tolerance"]
-    return github(headers, [[solver, *values] for solver, values in cells.items()])
+    return github(headers, cells)
 
 
 def scaling(rows: list[dict]) -> str:

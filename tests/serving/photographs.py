@@ -15,7 +15,7 @@ def photographs(root: Path, count: int) -> tuple[list[Path], list[Path]]:
 
     Args:
         root: The folder, with a folder for each of the two.
-        count: How many of each, every fiftieth of which is broken.
+        count: How many of each; one of every hundred is broken.
 
     Returns:
         The images, and the files that are none.
