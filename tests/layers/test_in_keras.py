@@ -171,8 +171,8 @@ def test_summary_and_drawing_show_the_layer(tmp_path, monkeypatch):
     )
     (tmp_path / "dot").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    keras.utils.plot_model(classifier(), tmp_path / "model.dot", show_shapes=True)
-    assert "ODELayer" in (tmp_path / "model.dot").read_text()
+    keras.utils.plot_model(classifier(), tmp_path / "model.pdf", show_shapes=True)
+    assert "ODELayer" in (tmp_path / "model.pdf").read_text()
 
 
 class Damped(keras.layers.Layer):
