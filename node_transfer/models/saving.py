@@ -12,6 +12,24 @@ from node_transfer.errors import UserError, first_line
 from node_transfer.models import transfer_classifier  # noqa: F401 (Keras finds its class)
 from node_transfer.models.blocks import import_layers
 
+# What Keras says of some models, and what that means.
+_COMPLAINTS = (
+    (
+        r"of a `(\w+)`.* arbitrary code execution",
+        r"has a \1, which could run any program, and so is not loaded: pass one without",
+    ),
+    (
+        r"Not allowed: (?:ZIP member|H5 dataset) '(.+)' declares (\S+ \S+) but",
+        r"has \1, which would unpack to \2, and so is not loaded: pass one from a source "
+        "that you trust",
+    ),
+    (
+        r"objects could not be loaded\. Example .* for object <(\w+) name=(\w+)",
+        r"has no weights that fit its layer \2 (\1), so it is damaged, or was put "
+        "together from two models: pass a file as model.save wrote it",
+    ),
+)
+
 
 def load_model(path, compile: bool = False) -> keras.Model:
     """Loads a model saved by Keras, `.keras` format.
@@ -58,6 +76,11 @@ def load_model(path, compile: bool = False) -> keras.Model:
                 "decorate it with keras.saving.register_keras_serializable before it is "
                 "saved again."
             ) from error
+        for pattern, complaint in _COMPLAINTS:
+            if found := re.search(pattern, str(error)):
+                raise UserError(
+                    f"The model in {path!r} {found.expand(complaint)}."
+                ) from error
         raise UserError(
             f"The file {path!r} could not be loaded as a Keras model "
             f"({first_line(error)}): pass a file that model.save wrote to its end, with "

@@ -1,5 +1,6 @@
 """What an export holds, what it costs, and when there is none."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -12,6 +13,8 @@ import tensorflow as tf
 
 from node_transfer import ConvDynamics, ODELayer, export
 from node_transfer.errors import UserError
+from node_transfer.models.blocks import make_block
+from node_transfer.runs.config import NODE_RK
 from node_transfer.serving import comparison, exporting, formats, grid
 from node_transfer.serving.opening import open_model
 from tests.conftest import PROJECT
@@ -25,8 +28,15 @@ BLOCKS = {
         "block": ODELayer(ConvDynamics(4), rtol=1e-3, atol=1e-3),
         "block_input": "feature_map",
     },
+    "anode": lambda: {"block": by_flag("anode")},
+    "anodev2": lambda: {"block": by_flag("anodev2")},
 }
 ENDINGS = {"saved_model": "", "tflite": ".tflite", "onnx": ".onnx"}
+
+
+def by_flag(name):
+    config = dataclasses.replace(NODE_RK, block=name, hidden_units=4, augment_channels=2)
+    return make_block(config)
 
 
 @pytest.fixture

@@ -47,10 +47,10 @@ def alone(tmp_path_factory):
     """Runs an experiment in one process; returns its run."""
     folder = tmp_path_factory.mktemp("alone")
 
-    def run(experiment, epochs):
-        path = folder / f"{experiment}-{epochs}"
+    def run(experiment, *flags):
+        path = folder / "".join([experiment, *flags])
         if not path.exists():
-            words = command(experiment, path, f"--epochs={epochs}")
+            words = command(experiment, path, *flags)
             subprocess.run([sys.executable, *words], cwd=PROJECT, check=True)
         return RunDirectory(path)
 
@@ -59,19 +59,27 @@ def alone(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("experiment", "count"), [("node_rk", 2), ("node_adjoint", 2), ("node_rk", 3)]
+    ("experiment", "count", "flags"),
+    [
+        ("node_rk", 2, ["--epochs=2"]),
+        ("node_adjoint", 2, ["--epochs=2"]),
+        ("node_rk", 3, ["--epochs=2"]),
+        ("node_rk", 2, ["--epochs=3", "--recipe=modern"]),
+    ],
 )
-def test_workers_make_the_run_that_one_process_makes(experiment, count, alone, tmp_path):
+def test_workers_make_the_run_that_one_process_makes(
+    experiment, count, flags, alone, tmp_path
+):
     """The chief alone writes; the others need not even see its folder."""
     paths = [tmp_path / str(index) for index in range(count)]
-    words = [command(experiment, path, SHARED, "--epochs=2") for path in paths]
+    words = [command(experiment, path, SHARED, *flags) for path in paths]
     with cluster(words) as processes:
         outputs = ends(processes, 300)
     assert [status for status, _ in outputs] == [0] * count, outputs
     assert "loss:" in outputs[0][1] and "loss:" not in outputs[1][1]
     assert [path.exists() for path in paths] == [True] + [False] * (count - 1)
     run = RunDirectory(paths[0])
-    check_same(run, alone(experiment, 2))
+    check_same(run, alone(experiment, *flags))
     assert run.read_config()["device"]["replicas"] == count
     assert list(run.tensorboard_path.glob("*/events*"))
 
@@ -151,7 +159,7 @@ def test_killed_workers_cost_an_epoch_at_most(alone, tmp_path):
         outputs = ends(processes, 300)
     assert [status for status, _ in outputs] == [0, 0], outputs
     assert f"Going on after epoch {kept}" in outputs[0][1]
-    check_same(run, alone("node_rk", epochs))
+    check_same(run, alone("node_rk", f"--epochs={epochs}"))
     with cluster([words] * 2) as processes:
         (_, output), (_, other) = outputs = ends(processes, 120)
     assert [status for status, _ in outputs] == [2, 2], outputs
