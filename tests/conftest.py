@@ -1,5 +1,6 @@
 """Two logical CPU devices for every test, and the data that lie beside the project."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -9,6 +10,10 @@ two_devices()
 
 import keras  # noqa: E402
 import pytest  # noqa: E402
+
+# What was imported is there to stay: no collection of garbage need look at it again.
+gc.freeze()
+gc.set_threshold(10_000, 20, 100)
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED = PROJECT.parent / "shared"

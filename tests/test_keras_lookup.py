@@ -14,6 +14,10 @@ from tests.conftest import PROJECT
 MODEL = PROJECT / "tests" / "fixtures" / "node_rk" / "model.keras"
 
 
+KERAS_FIRST = "import keras, node_transfer", "keras.saving.load_model"
+KERAS_LAST = "import node_transfer, keras", "keras.saving.load_model"
+
+
 def printed(code):
     command = [sys.executable, "-W", "error::UserWarning", "-c", code]
     result = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
@@ -24,8 +28,8 @@ def printed(code):
 @pytest.mark.parametrize(
     ("imports", "load_model"),
     [
-        ("import node_transfer, keras", "keras.saving.load_model"),
-        ("import keras, node_transfer", "keras.saving.load_model"),
+        pytest.param(*KERAS_LAST, marks=pytest.mark.slow),
+        pytest.param(*KERAS_FIRST, marks=pytest.mark.slow),
         ("import node_transfer, tensorflow as tf", "tf.keras.models.load_model"),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 from node_transfer.cli.main import COMMANDS, main
 from node_transfer.runs.config import EXPERIMENTS
 from tests.conftest import PROJECT
+from tests.slowly import slow_after
 
 CLEAN = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
@@ -121,11 +122,14 @@ def test_a_module_is_called_as_the_command_is():
 
 @pytest.mark.parametrize(
     ("package", "arguments", "extra"),
-    [
-        ("matplotlib", ("reproduce", "--report_only", "--output_dir=x"), "all"),
-        ("tabulate", ("table", "--runs=results/smoke/baseline"), "report"),
-        ("tensorflow_datasets", ("train", "baseline", "--dataset=cifar10"), "train"),
-    ],
+    slow_after(
+        1,
+        [
+            ("matplotlib", ("reproduce", "--report_only", "--output_dir=x"), "all"),
+            ("tabulate", ("table", "--runs=results/smoke/baseline"), "report"),
+            ("tensorflow_datasets", ("train", "baseline", "--dataset=cifar10"), "train"),
+        ],
+    ),
 )
 def test_a_package_that_is_missing_is_named_with_what_to_install(
     package, arguments, extra, tmp_path

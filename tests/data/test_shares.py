@@ -7,6 +7,7 @@ from node_transfer.data import image_data
 from node_transfer.data.augmentation import Augmentation
 from node_transfer.data.loading import load_data
 from node_transfer.data.pipelines import Share, evaluation_batches, training_batches
+from tests.slowly import slow_after
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def parts(pipeline, replicas):
     return [given[i : i + replicas] for i in range(0, len(given), replicas)]
 
 
-@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("in_memory", slow_after(1, [False, True]))
 @pytest.mark.parametrize(
     ("replicas", "augment"),
     [(2, True), (3, True), (2, Augmentation(False, 0.35, True, 0.3))],

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from tests.conftest import PROJECT
+from tests.slowly import slow_after
 
 
 def run(script, *flags, cwd=PROJECT):
@@ -64,7 +65,7 @@ BAD_RUNS = [
 ]
 
 
-@pytest.mark.parametrize(("script", "flags", "named"), BAD_RUNS)
+@pytest.mark.parametrize(("script", "flags", "named"), slow_after(2, BAD_RUNS))
 def test_wrong_request_is_one_sentence_and_leaves_nothing(script, flags, named, tmp_path):
     result = run(script, *flags, cwd=tmp_path)
     assert result.returncode == 2

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from node_transfer import ODELayer
+from tests.slowly import slow_after
 
 RNG = np.random.default_rng(1)
 X = RNG.normal(size=(6, 5))
@@ -147,7 +148,7 @@ def test_gradient_of_tensorflow_itself_is_that_of_an_unrolled_loop(kind):
         assert np.allclose(left, right, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", DYNAMICS)
+@pytest.mark.parametrize("kind", slow_after(2, DYNAMICS))
 def test_gradient_of_the_adjoint_is_that_of_an_unrolled_loop(kind):
     layer = built(kind, **EXACT)
     h1, gradients = expected(kind, layer, True, steps=60)

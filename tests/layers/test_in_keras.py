@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from node_transfer import DenseDynamics, ODELayer
+from tests.slowly import slow_after
 
 X = np.random.default_rng(0).normal(size=(16, 4)).astype("float32")
 Y = np.arange(16) % 3
@@ -39,7 +40,7 @@ def pickled(model):
 
 
 @pytest.mark.parametrize(
-    "copied", [keras.models.clone_model, by_config, copy.deepcopy, pickled]
+    "copied", slow_after(2, [keras.models.clone_model, pickled, by_config, copy.deepcopy])
 )
 def test_a_copy_is_the_same_function_with_weights_of_its_own(copied):
     model = classifier()

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from node_transfer import DenseDynamics, ODELayer
 from node_transfer.layers.function_dynamics import FunctionDynamics
+from tests.slowly import slow_after
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(8, 3)).astype("float32")
@@ -126,7 +127,18 @@ def model_of(layer):
     return model
 
 
-@pytest.mark.parametrize("kind", KINDS)
+QUICK = [
+    "a layer of h alone",
+    "a layer with an empty build",
+    "a sequential model",
+    "a functional model of [t, h]",
+    "a registered function of t and h",
+]
+
+
+@pytest.mark.parametrize(
+    "kind", slow_after(len(QUICK), sorted(KINDS, key=lambda kind: kind not in QUICK))
+)
 def test_kind_trains_saves_and_reloads_bit_for_bit(kind, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)

@@ -15,6 +15,7 @@ from node_transfer import (
     SameWidthDense,
 )
 from node_transfer.layers import activations
+from tests.slowly import slow_after
 
 RNG = np.random.default_rng(0)
 TIGHT = {"rtol": 1e-9, "atol": 1e-9, "method": "dop853", "dtype": "float64"}
@@ -205,7 +206,9 @@ ADJOINT = {"method": "dopri5", "rtol": 1e-7, "atol": 1e-7, "gradient": "adjoint"
 
 @pytest.mark.parametrize(
     ("make", "solver"),
-    [(anode, GRID), (anodev2, GRID), (anodev2_conv, GRID), (anodev2, ADJOINT)],
+    slow_after(
+        2, [(anode, GRID), (anodev2, ADJOINT), (anodev2, GRID), (anodev2_conv, GRID)]
+    ),
 )
 def test_gradients_are_those_of_finite_differences(make, solver):
     shape = (2, 2, 3, 2) if make is anodev2_conv else (3, 2)

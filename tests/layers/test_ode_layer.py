@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from node_transfer import ConvDynamics, DenseDynamics, ODELayer, odeint
 from tests.own_process import in_own_process
+from tests.slowly import slow_after
 
 
 def classifier(layer, input_shape=(12,)):
@@ -65,7 +66,9 @@ def test_output_is_the_solution_of_odeint():
     assert np.allclose(layer(x), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "bfloat16"])
+@pytest.mark.parametrize(
+    "policy", slow_after(1, ["mixed_float16", "mixed_bfloat16", "bfloat16"])
+)
 @pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
 def test_half_precision_policy_solves_in_float32(policy, gradient):
     keras.config.set_dtype_policy(policy)
@@ -239,9 +242,8 @@ def test_two_replicas_give_the_gradient_of_one_device(gradient):
         assert np.allclose(left, right, rtol=1e-8, atol=1e-11)
 
 
-@pytest.mark.parametrize(
-    "gradient", ["backprop", pytest.param("adjoint", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
 def test_fit_on_two_replicas_follows_one_device(gradient):
     in_own_process(check_fit_on_two_replicas, gradient)
 

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from node_transfer import DenseDynamics, ODELayer
+from tests.slowly import slow_after
 
 X = np.random.default_rng(0).normal(size=(3, 2))
 EXACT = {"rtol": 1e-9, "atol": 1e-9}
@@ -62,7 +63,7 @@ def central_differences(function, arrays, eps=1e-6):
     return gradients
 
 
-@pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])
+@pytest.mark.parametrize("graph", slow_after(1, [True, False]), ids=["graph", "eager"])
 @pytest.mark.parametrize(
     ("gradient", "solver"),
     [("backprop", RK4), ("backprop", EXACT), ("adjoint", EXACT)],

@@ -41,7 +41,10 @@ def classifier(**changes):
 
 @pytest.mark.parametrize(
     ("block", "dynamics", "weights"),
-    [pytest.param(*c, marks=[pytest.mark.slow] * (c[1] == "conv")) for c in CASES],
+    [
+        pytest.param(*c, marks=[pytest.mark.slow] * (c[1] == "conv" or "v2" in c[0]))
+        for c in CASES
+    ],
 )
 def test_block_fits_trains_and_is_saved(block, dynamics, weights, tmp_path):
     model = classifier(block=block, dynamics=dynamics, activation="swish")

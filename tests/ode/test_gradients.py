@@ -65,8 +65,21 @@ def directional_difference(loss, inputs, index, direction, step):
     return (values[0] - values[1]) / (2 * step)
 
 
-@pytest.mark.parametrize("times", [(0.0, 1.0), (0.0, 0.4, 1.0), (1.0, 0.3, -0.2)])
-@pytest.mark.parametrize(("method", "gradient", "options"), CASES)
+BACK = (1.0, 0.3, -0.2)  # through a time between, and back in time
+TIMES = [(0.0, 1.0), (0.0, 0.4, 1.0), BACK]
+
+
+@pytest.mark.parametrize(
+    ("method", "gradient", "options", "times"),
+    [
+        pytest.param(
+            *case, times, marks=[] if case[0] in ("dopri5", "rk4") or times == BACK
+            else [pytest.mark.slow],
+        )
+        for case in CASES
+        for times in TIMES
+    ],
+)  # fmt: skip
 def test_gradient_agrees_with_finite_difference(method, gradient, options, times):
     if method == "bosh3":  # order 3: a tolerance that it reaches in reasonable time
         tolerances, agreement = {"rtol": 1e-7, "atol": 1e-7}, 1e-5

@@ -10,6 +10,7 @@ import tensorflow as tf
 from node_transfer import odeint
 from node_transfer.ode.tableaus import TABLEAUS
 from tests.ode.test_gradients import Inputs, directional_difference, gradients
+from tests.slowly import slow_after
 
 WITH_INTERPOLANT = [name for name, tableau in TABLEAUS.items() if tableau.interpolant]
 TURNING = np.array([[-0.1, 2.0], [-2.0, -0.1]])
@@ -23,7 +24,7 @@ def test_methods_with_an_interpolant():
     assert WITH_INTERPOLANT == ["dopri5", "tsit5", "bosh3"]
 
 
-@pytest.mark.parametrize("method", WITH_INTERPOLANT)
+@pytest.mark.parametrize("method", slow_after(1, WITH_INTERPOLANT))
 def test_a_thousand_times_cost_what_the_last_one_costs(method):
     y0 = tf.constant([[2.0, 0.0]], tf.float64)
     times = np.linspace(0, 25, 1000)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from node_transfer import DenseDynamics, DormandPrince, SolverOptions, odeint
 from node_transfer.ode.tableaus import TABLEAUS
 from tests.ode.problems import PROBLEMS, dense_block
+from tests.slowly import slow_after
 
 ADAPTIVE = [name for name, tableau in TABLEAUS.items() if tableau.adaptive]
 FIXED = [name for name, tableau in TABLEAUS.items() if not tableau.adaptive]
@@ -34,7 +35,7 @@ def scipys_error(problem, tolerance):
 
 @pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
 @pytest.mark.parametrize("method", ADAPTIVE)
-@pytest.mark.parametrize("tolerance", [1e-3, 1e-5, 1e-8])
+@pytest.mark.parametrize("tolerance", slow_after(2, [1e-3, 1e-8, 1e-5]))
 def test_error_stays_within_ten_tolerances(problem, method, tolerance):
     t = [problem.t0, problem.t1]
     y = last_state(
@@ -46,7 +47,9 @@ def test_error_stays_within_ten_tolerances(problem, method, tolerance):
     assert error < 10 * tolerance or error < 2 * scipys_error(problem, tolerance)
 
 
-@pytest.mark.parametrize("name", ["linear", "sine", "lotka_volterra", "exponential"])
+@pytest.mark.parametrize(
+    "name", slow_after(2, ["lotka_volterra", "exponential", "linear", "sine"])
+)
 @pytest.mark.parametrize("method", ADAPTIVE)
 def test_solves_back_in_time(name, method):
     problem = PROBLEMS[name]

@@ -1,10 +1,13 @@
 """What TensorFlow's own transforms make of a solve: XLA, vectorized_map, derivatives."""
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from node_transfer import odeint
+from tests.slowly import slow_after
 
 RNG = np.random.default_rng(5)
 KERNEL = tf.constant(0.5 * RNG.normal(size=(3, 3)))
@@ -29,7 +32,7 @@ def loss_and_gradients(y0, kernel, **kwargs):
 
 
 @pytest.mark.parametrize("gradient", ["backprop", "adjoint", "autodiff"])
-@pytest.mark.parametrize("kwargs", [RK4, DOPRI5], ids=["rk4", "dopri5"])
+@pytest.mark.parametrize("kwargs", slow_after(1, [DOPRI5, RK4]), ids=["dopri5", "rk4"])
 def test_xla_compiles_a_solve_with_its_gradient(kwargs, gradient):
     def compute():
         return loss_and_gradients(Y0, KERNEL, gradient=gradient, **kwargs)
@@ -76,7 +79,8 @@ def test_xla_without_a_bound_on_the_steps_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("gradient", "kwargs"), [("backprop", RK4), ("adjoint", RK4), ("adjoint", {})]
+    ("gradient", "kwargs"),
+    slow_after(1, [("adjoint", {}), ("adjoint", RK4), ("backprop", RK4)]),
 )
 def test_vectorized_map_solves_each_element(gradient, kwargs):
     starts = tf.constant(RNG.normal(size=(5, 2, 3)))
@@ -97,10 +101,8 @@ def test_vectorized_map_solves_each_element(gradient, kwargs):
 @pytest.mark.parametrize(
     ("gradient", "graph"),
     [
-        *(("backprop", graph) for graph in (False, True)),
-        *(("adjoint", graph) for graph in (False, True)),
-        ("autodiff", False),
-        pytest.param("autodiff", True, marks=pytest.mark.slow),
+        *slow_after(2, itertools.product(("backprop", "adjoint"), (True, False))),
+        *slow_after(1, [("autodiff", False), ("autodiff", True)]),
     ],
 )
 def test_batch_jacobian(gradient, graph):

@@ -1,6 +1,6 @@
 """One of several processes that train small networks together, all of their gradients.
 
-    TF_CONFIG=... python -m tests.training.member FOLDER
+    TF_CONFIG=... python -m tests.training.member FOLDER CASE...
 
 They have no batch normalization, which would see other examples, but clip the gradient,
 and the last batch is uneven. Another network has, and learns nothing else.
@@ -134,12 +134,12 @@ def normalize(workers) -> dict:
     }
 
 
-def main(folder: str) -> None:
+def main(folder: str, *cases: str) -> None:
     from node_transfer.training.strategy import make_strategy
     from node_transfer.training.workers import Workers
 
     workers = Workers(make_strategy("multi_worker"))
-    results = {case: train(workers, case) for case in CASES}
+    results = {case: train(workers, case) for case in cases}
     results["normalization"] = normalize(workers)
     with open(os.path.join(folder, f"{workers.index}.json"), "w") as file:
         json.dump(results, file)
@@ -147,4 +147,4 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

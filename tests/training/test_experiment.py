@@ -247,6 +247,7 @@ def test_killed_run_goes_on_to_the_same_numbers(tmp_path, capsys):
     assert continued["project"] == record["project"]
 
 
+@pytest.mark.slow
 def test_epochs_are_recorded_under_two_replicas(tmp_path):
     in_own_process(check_recording_under_two_replicas, tmp_path)
 

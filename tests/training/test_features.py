@@ -189,7 +189,7 @@ def test_a_full_disk_is_one_sentence(digits, config, monkeypatch):
     assert features_of(config, model, digits).sizes == digits.sizes
 
 
-@pytest.mark.parametrize("on_map", [False, True])
+@pytest.mark.parametrize("on_map", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_loop_computes_on_features_what_it_computes_through_the_backbone(
     on_map, digits, config
 ):

@@ -133,16 +133,23 @@ def test_devices_talk_once_a_step_however_many_variables_there_are():
     assert in_own_process(operations_between_devices) == ["CollectiveReduceV2"] * 2
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.slow)])
-def test_several_processes_compute_what_one_does(count, one_device, tmp_path):
-    command = ["-m", "tests.training.member", str(tmp_path)]
+@pytest.mark.parametrize(
+    ("count", "cases"),
+    [
+        (2, ["adjoint"]),
+        pytest.param(2, ["backprop", "mixed"], marks=pytest.mark.slow),
+        pytest.param(3, [*member.CASES], marks=pytest.mark.slow),
+    ],
+)
+def test_several_processes_compute_what_one_does(count, cases, one_device, tmp_path):
+    command = ["-m", "tests.training.member", str(tmp_path), *cases]
     with cluster([command] * count) as processes:
         for status, output in ends(processes, 240):
             assert status == 0, output
     for index in range(count):
         results = json.loads((tmp_path / f"{index}.json").read_text())
         check_averages(results.pop("normalization"), replicas=count)
-        check_same(results, one_device)
+        check_same(results, {case: one_device[case] for case in cases})
 
 
 def test_a_callback_may_stop_the_training():

@@ -121,6 +121,7 @@ def calls(recorded, words):
     return [moment for moment in recorded.moments if words in moment.call]
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_to_the_same_numbers_after_a_power_cut(recorded, tmp_path):
     """Where the newest checkpoint has its name and no bytes of it were flushed."""
     naming = calls(recorded, "before replace run/checkpoint/partial-")[2]

@@ -67,22 +67,21 @@ def test_the_same_bits_with_a_block_and_with_augmentation(defaults, augment, tmp
     check_same_bits(config, tmp_path)
 
 
+def finished_run(path, seed=0):
+    """A run to start from."""
+    config = quick(BASELINE, path, epochs=1, train_examples=32, seed=seed)
+    return run_experiment(config, verbose=0)
+
+
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
-    """A finished run to start from, and the same of another seed."""
-    folder = tmp_path_factory.mktemp("starts")
-    return [
-        run_experiment(
-            quick(BASELINE, folder / str(seed), epochs=1, train_examples=32, seed=seed),
-            verbose=0,
-        )
-        for seed in (0, 1)
-    ]
+    return finished_run(tmp_path_factory.mktemp("starts") / "start")
 
 
+@pytest.mark.slow
 def test_a_run_does_not_go_on_from_another_start(start, tmp_path):
     """The run that it starts from is trained anew with another seed meanwhile."""
-    mine, other = start
+    mine, other = start, finished_run(tmp_path / "other", seed=1)
     shutil.copytree(mine.path, tmp_path / "start")
     warm = quick(
         BASELINE, tmp_path / "warm", epochs=2, train_examples=32, weights=None,
@@ -121,8 +120,7 @@ def test_a_model_that_is_damaged_or_takes_grey_images_is_no_start(start, tmp_pat
     from node_transfer import TransferClassifier
     from node_transfer.training.saved_model import evaluate_saved
 
-    mine, _ = start
-    shutil.copytree(mine.path, tmp_path / "start")
+    shutil.copytree(start.path, tmp_path / "start")
     damaged = RunDirectory(tmp_path / "start")
     content = bytearray(damaged.model_path.read_bytes())
     content[len(content) // 2] ^= 1
