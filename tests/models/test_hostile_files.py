@@ -7,7 +7,6 @@ import marshal
 import os
 import random
 import re
-import shutil
 import zipfile
 from pathlib import Path
 
@@ -68,10 +67,6 @@ def with_weights(change):
     return make
 
 
-def with_bytes(content: bytes):
-    return lambda path: path.write_bytes(content)
-
-
 def cut(share: float):
     def make(path):
         content = WHOLE.read_bytes()
@@ -97,9 +92,9 @@ def flipped(seed: int):
 
 
 DAMAGED = {
-    "empty": with_bytes(b""),
-    "text": with_bytes(b"a model"),
-    "zero bytes": with_bytes(bytes(10_000)),
+    "empty": lambda path: path.touch(),
+    "text": lambda path: path.write_text("a model"),
+    "zero bytes": lambda path: path.write_bytes(bytes(10_000)),
     "a zip without members": lambda path: write(path, {}),
     "a zip of other things": lambda path: write(path, {"notes.txt": b"notes"}),
     "a folder": lambda path: path.mkdir(),
@@ -204,8 +199,8 @@ HOSTILE = {
     "subprocess.Popen": in_place_of_dynamics(
         layer("subprocess", "Popen", {"args": ["touch", "harm"]})
     ),
-    "a function of the operating system": in_place_of_block(
-        layer("builtins", "function", "system", "function") | {"module": "os"}
+    "os.system as a function": in_place_of_block(
+        layer("os", "function", "system", "function")
     ),
     "keras.utils.get_file": in_place_of_block(
         layer(
@@ -299,6 +294,4 @@ def test_the_whole_model_is_loaded(folder):
     """Else the others would be refused for something else."""
     path = folder / "model.keras"
     write(path, members())
-    assert load_classifier(str(path)).num_classes == 10
-    shutil.copy(WHOLE, path)
     assert load_classifier(str(path)).num_classes == 10
