@@ -67,6 +67,7 @@ def test_refusal_is_an_import_error_that_a_program_can_catch():
     assert "ZeroDivisionError" in done.stderr  # other errors are told as ever
 
 
+@pytest.mark.slow
 def test_backend_of_keras_own_file_is_refused_where_keras_is_needed(tmp_path):
     (tmp_path / "keras.json").write_text('{"backend": "jax"}')
     done = ran(["-c", "from node_transfer import ODELayer"], KERAS_HOME=str(tmp_path))

@@ -228,6 +228,7 @@ def test_the_report_has_outcomes_commands_note_and_failures(sweep_folder):
     assert "Once." not in page  # it is finished now
 
 
+@pytest.mark.slow
 def test_report_only_needs_no_tensorflow(sweep_folder):
     code = (
         "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None\n"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.made import COMMITTED
+from tests.slowly import slow_after
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -60,7 +61,7 @@ def look_at(page: str, width: int, folder: Path, dark: bool = False) -> dict:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", slow_after(1, [390, 1280]))
 @pytest.mark.parametrize("which", ["made", "committed"])
 def test_a_browser_loads_every_image_and_cuts_nothing_off(
     which, width, sweep_folder, tmp_path

@@ -11,6 +11,7 @@ from node_transfer.data.loading import load_data
 from node_transfer.data.pipelines import evaluation_batches, training_batches
 from node_transfer.errors import UserError
 from tests.data import made
+from tests.slowly import slow_after
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("read", [read_all, read_some])
-@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+@pytest.mark.parametrize("damage", slow_after(4, DAMAGE.values()), ids=DAMAGE)
 def test_a_damaged_record_file_is_one_sentence(damage, read, prepared):
     name, folder, records = prepared
     whole = records.read_bytes()

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from node_transfer import DenseDynamics, ODELayer
 from tests.own_process import in_own_process
+from tests.slowly import slow_after
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(16, 4)).astype("float32")
@@ -30,7 +31,7 @@ def model_of(*layers, **kwargs):
 
 
 @pytest.mark.parametrize(
-    "kwargs", [{}, {"run_eagerly": True}, {"steps_per_execution": 2}]
+    "kwargs", slow_after(1, [{}, {"run_eagerly": True}, {"steps_per_execution": 2}])
 )
 def test_logs_of_training_have_the_counts_and_those_of_evaluation_do_not(kwargs):
     layer = steps(2)
@@ -51,6 +52,7 @@ def test_logs_of_training_have_the_counts_and_those_of_evaluation_do_not(kwargs)
     assert (logs["nfe_forward"], logs["nfe_backward"]) == (8.0, 8.0)
 
 
+@pytest.mark.slow
 def test_solver_without_steps_of_its_own_is_counted_too():
     model = model_of(ODELayer(DenseDynamics(3), method="dopri5_tfp"))
     history = model.fit(X, Y, epochs=2, validation_data=(X, Y), **FIT).history

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from node_transfer import DenseDynamics, odeint
 from tests.ode.problems import PROBLEMS, Problem, dense_block
+from tests.slowly import slow_after
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-10}
 CASES = [
@@ -96,7 +97,7 @@ def test_gradient_agrees_with_finite_difference(method, gradient, options, times
         assert np.sum(bar * direction) == pytest.approx(expected, rel=agreement, abs=1e-7)
 
 
-@pytest.mark.parametrize("direction", ["forward", "reverse"])
+@pytest.mark.parametrize("direction", slow_after(1, ["forward", "reverse"]))
 @pytest.mark.parametrize("name", PROBLEMS)
 @pytest.mark.parametrize(
     ("method", "gradient"),

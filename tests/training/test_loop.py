@@ -1,5 +1,6 @@
 """One loop: on one device what Keras does, on several what one device does."""
 
+import functools
 import json
 
 import keras
@@ -12,6 +13,7 @@ from node_transfer.training.loop import Loop
 from node_transfer.training.workers import Workers
 from tests.cluster import cluster, ends
 from tests.own_process import in_own_process
+from tests.slowly import slow_after
 from tests.training import member
 
 
@@ -60,9 +62,9 @@ def check_averages(results, replicas):
 
 @pytest.fixture(scope="module")
 def one_device():
-    """What one device makes of the training that `member` describes."""
+    """What one device makes of a training that `member` describes."""
     workers = Workers(tf.distribute.get_strategy())
-    return {case: member.train(workers, case) for case in member.CASES}
+    return functools.cache(lambda case: member.train(workers, case))
 
 
 def test_one_device_computes_what_keras_fit_does(one_device):
@@ -79,7 +81,7 @@ def test_one_device_computes_what_keras_fit_does(one_device):
         validation_data=evaluation_batches(data, "validation", batch),
         verbose=0,
     ).history
-    expected = one_device["backprop"]["history"]
+    expected = one_device("backprop")["history"]
     assert list(history) == list(expected)
     for name, values in history.items():
         assert values == pytest.approx(expected[name], rel=1e-6), name
@@ -87,9 +89,8 @@ def test_one_device_computes_what_keras_fit_does(one_device):
 
 def test_gradients_are_clipped_and_losses_fall(one_device):
     """Else the tests here would not see a norm that is taken of each replica alone."""
-    for case in member.CASES:
-        first, second = one_device[case]["history"]["loss"]
-        assert second < first
+    first, second = one_device("backprop")["history"]["loss"]
+    assert second < first
     unclipped = member.CLIP_NORM
     try:
         member.CLIP_NORM = 1e9
@@ -97,21 +98,22 @@ def test_gradients_are_clipped_and_losses_fall(one_device):
         free = member.train(workers, "backprop")["losses"]
     finally:
         member.CLIP_NORM = unclipped
-    assert free != pytest.approx(one_device["backprop"]["losses"], rel=1e-4)
+    assert free != pytest.approx(one_device("backprop")["losses"], rel=1e-4)
 
 
-def mirrored():
+def mirrored(cases):
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     workers = Workers(strategy)
     assert (workers.replicas, workers.count, workers.chief) == (2, 1, True)
-    results = {case: member.train(workers, case) for case in member.CASES}
+    results = {case: member.train(workers, case) for case in cases}
     return results | {"normalization": member.normalize(workers)}
 
 
-def test_two_devices_compute_what_one_does(one_device):
-    results = in_own_process(mirrored)
+@pytest.mark.parametrize("cases", slow_after(1, [["backprop"], ["adjoint", "mixed"]]))
+def test_two_devices_compute_what_one_does(cases, one_device):
+    results = in_own_process(mirrored, cases)
     check_averages(results.pop("normalization"), replicas=2)
-    check_same(results, one_device)
+    check_same(results, {case: one_device(case) for case in cases})
 
 
 def operations_between_devices():
@@ -149,7 +151,7 @@ def test_several_processes_compute_what_one_does(count, cases, one_device, tmp_p
     for index in range(count):
         results = json.loads((tmp_path / f"{index}.json").read_text())
         check_averages(results.pop("normalization"), replicas=count)
-        check_same(results, {case: one_device[case] for case in cases})
+        check_same(results, {case: one_device(case) for case in cases})
 
 
 def test_a_callback_may_stop_the_training():
