@@ -28,6 +28,7 @@ SETTINGS = {
     "savefig.dpi": 150,
     "figure.constrained_layout.use": True,
     "font.family": "DejaVu Sans",
+    "text.parse_math": False,  # names of classes may have dollars
     "font.size": 11,  # 9 or more pixels where a phone shows a figure 350 pixels wide
     "axes.spines.top": False,
     "axes.spines.right": False,

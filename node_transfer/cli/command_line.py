@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
+from node_transfer.cli import streams
 from node_transfer.errors import UserError
 
 # An argument that a message names, `image_size=`, with a value or without. What is in
@@ -54,6 +55,7 @@ def run(command: Command, arguments: list[str]) -> None:
         command: The command.
         arguments: Its flags, as typed.
     """
+    streams.open_closed()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up notes
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     logging.set_verbosity(logging.ERROR)  # those of TensorFlow Datasets
@@ -82,6 +84,15 @@ def run(command: Command, arguments: list[str]) -> None:
             stop(
                 f"The package {package}, which this command needs, is not installed: "
                 f'pip install "node-transfer[{command.extra}]".',
+                code=2,
+            )
+        except OSError as error:
+            if not streams.cannot_be_written(error):
+                raise
+            stop(
+                f"What this command prints cannot be written ({error.strerror}), and it "
+                "ends here; a training goes on after its last whole epoch by the same "
+                "command, without --overwrite.",
                 code=2,
             )
         except KeyboardInterrupt:

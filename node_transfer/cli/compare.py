@@ -18,6 +18,7 @@ from node_transfer.cli.command_line import Command
 from node_transfer.errors import UserError
 from node_transfer.runs.choices import DEFAULT_BACKBONE
 from node_transfer.runs.config import NODE_RK
+from node_transfer.runs.places import short_name
 
 FLAGS = absl_flags.FLAGS
 DEFAULTS = dataclasses.replace(NODE_RK, epochs=10)
@@ -60,7 +61,7 @@ def compare() -> None:
     """Makes the runs that the flags ask for, and compares them."""
     from node_transfer.analysis.comparison import write_comparison
 
-    folder = FLAGS.output_dir or f"results/runs/compare/{FLAGS.dataset}"
+    folder = FLAGS.output_dir or f"results/runs/compare/{short_name(FLAGS.dataset)}"
     failures = {} if FLAGS.table_only else _train(folder)
     print(write_comparison(folder).text())
     print(f"Written to {folder}")

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from absl import flags as absl_flags
 
+from node_transfer import durable
 from node_transfer.cli import flags, startup
 from node_transfer.cli.command_line import Command
+from node_transfer.errors import UserError
 
 UNREADABLE = 3  # the exit code
 FORMATS = ("table", "csv", "json")
@@ -42,16 +44,16 @@ def define_flags() -> None:
 
 def predict(paths: list[str]) -> None:
     """Predicts the files that the command line names."""
-    from node_transfer.errors import UserError
-
     if not paths:
         raise UserError("No images are given: name files, folders or patterns.")
+    values = absl_flags.FLAGS
+    output = Path(values.output) if values.output else None
+    if output is not None:
+        _try(output)
     startup.load_tensorflow()
-    from node_transfer import durable
     from node_transfer.serving import prediction_formats
     from node_transfer.serving.predicting import predictions
 
-    values = absl_flags.FLAGS
     rows = []
     for prediction in predictions(
         values.model,
@@ -67,13 +69,13 @@ def predict(paths: list[str]) -> None:
         if prediction.error:
             sentence = f"{prediction.path}: cannot be read ({prediction.error})"
             print(sentence, file=sys.stderr, flush=True)
-    output = values.output and Path(values.output)
     ending = output.suffix[1:].lower() if output else ""
     kind = values.format or (ending if ending in FORMATS else "table")
     text = prediction_formats.FORMATS[kind](rows, values.top)
     if output:
-        with durable.written_aside(output) as partial:
-            partial.write_text(text, encoding="utf-8")
+        with durable.written_aside(output, "output") as partial:
+            # A path that UTF-8 has no characters for is escaped, in JSON as JSON does.
+            partial.write_text(text, encoding="utf-8", errors="backslashreplace")
             durable.publish(partial, output)
     else:
         sys.stdout.write(text)
@@ -81,6 +83,14 @@ def predict(paths: list[str]) -> None:
     if unreadable:
         print(f"{unreadable} of {len(rows)} files cannot be read.", file=sys.stderr)
         sys.exit(UNREADABLE)
+
+
+def _try(output: Path) -> None:
+    """Raises `UserError` where a file cannot be written, before work is put into it."""
+    if output.is_dir():
+        raise UserError(f"output is {str(output)!r}, a folder: pass the name of a file.")
+    with durable.written_aside(output, "output") as partial:
+        partial.touch()
 
 
 COMMAND = Command(__doc__, define_flags, predict, extra="train", takes_words=True)

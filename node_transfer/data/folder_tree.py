@@ -4,8 +4,9 @@ import collections
 import dataclasses
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from node_transfer.data.image_files import EXTENSIONS, KINDS
 from node_transfer.errors import UserError
@@ -66,7 +67,7 @@ def find(root: Path) -> Found:
         for folder in folders:
             stray += [file.name for file in _visible(folder) if _is_image(file)]
             for of_class in _folders_in(folder):
-                files = list(_walk(of_class))
+                files = list(walk(of_class, _stop))
                 images = [file for file in files if _is_image(file)]
                 others.update(
                     file.suffix.lower() for file in files if not _is_image(file)
@@ -165,7 +166,17 @@ def _class_name(folder: Path) -> str:
 
 
 def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    try:
+        return sorted(path for path in folder.iterdir() if path.name[0] != ".")
+    except OSError as error:
+        _stop(error)
+
+
+def _stop(error: OSError) -> NoReturn:
+    raise UserError(
+        f"The folder {error.filename!r} cannot be listed ({error.strerror}): see that it "
+        "can be, or move it away."
+    ) from error
 
 
 def _folders_in(folder: Path) -> list[Path]:
@@ -176,10 +187,18 @@ def _is_image(path: Path) -> bool:
     return path.suffix.lower() in EXTENSIONS and not path.is_dir()
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Files at any depth; a link that leads back to where it was is not gone again."""
+def walk(folder: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
+    """Yields the files of a folder and of its folders, by name, but for hidden ones.
+
+    A link that leads back to where it was is not gone again.
+
+    Args:
+        folder: The folder.
+        on_error: Called where a folder cannot be listed; the others are gone on with
+            when it returns.
+    """
     seen = set()
-    for at, folders, files in os.walk(folder, followlinks=True):
+    for at, folders, files in os.walk(folder, onerror=on_error, followlinks=True):
         real = os.path.realpath(at)
         if real in seen:
             folders.clear()

@@ -1,8 +1,10 @@
 """Reads a picture as it is meant to be seen: upright, in colour, eight bits a channel."""
 
 import contextlib
+import errno
 import io
 import os
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +62,7 @@ def read_image(path) -> np.ndarray:
             `PIL.Image.MAX_IMAGE_PIXELS` pixels.
     """
     try:
+        _refuse_streams(path)
         with Image.open(path, formats=FORMATS) as image:
             return _pixels(image)
     except Exception as error:  # Pillow raises many kinds here
@@ -76,6 +79,7 @@ def check_image(path) -> bytes:
         UnreadableImageError: It cannot be read.
     """
     try:
+        _refuse_streams(path)
         content = Path(path).read_bytes()
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             image.draft(image.mode, (1, 1))
@@ -83,6 +87,14 @@ def check_image(path) -> bytes:
         return content
     except Exception as error:  # Pillow raises many kinds here
         raise UnreadableImageError(path, _reason(error, path)) from error
+
+
+def _refuse_streams(path) -> None:
+    """Raises `OSError` for what may have no end: a pipe, a device, a socket."""
+    mode = os.stat(path).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a folder says so itself
+        told = "it is a pipe, a device or a socket, and no file"
+        raise OSError(errno.EINVAL, told)
 
 
 def _pixels(image: Image.Image) -> np.ndarray:

@@ -49,7 +49,7 @@ def load(path: str, data_dir: str | None) -> ImageSource:
         UserError: There is no such folder, it is not laid out as it must be, or too many
             of its files cannot be read.
     """
-    root = Path(data_dir or "").expanduser() / Path(path).expanduser()
+    root = Path(os.path.expanduser(data_dir or ""), os.path.expanduser(path))
     if not path or not root.is_dir():
         raise UserError(
             f"There is no folder {str(root)!r}: pass dataset=folder:PATH with the path "

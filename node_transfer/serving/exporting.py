@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -172,7 +173,8 @@ class _Attempt:
             ) from error
 
     def _check(self, found: list[Difference]) -> None:
-        worst = max(found, key=lambda difference: difference.largest)
+        # NaN, which is neither more nor less than anything, is the worst of all.
+        worst = max(found, key=lambda d: math.inf if math.isnan(d.largest) else d.largest)
         if not worst.largest <= self.bound:
             raise UserError(
                 f"The export differs from Keras's predictions by {worst.largest:.1e} for "
@@ -229,15 +231,17 @@ def _free_path(path: Path, row: ExportFormat, overwrite: bool) -> Path:
             f"output is {str(path)!r}: pass a name that ends in {row.ending}, as a file "
             f"of format={row.name!r} does."
         )
-    if not path.exists():
+    labels = _labels(row, path)
+    there = [str(name) for name in (path, labels) if name.exists()]
+    if not there:
         return path
     if not overwrite:
         raise UserError(
-            f"There is something at {str(path)!r} already: pass overwrite=True to "
+            f"There is something at {there[0]!r} already: pass overwrite=True to "
             "replace it, or output= with another name."
         )
     ours = path.is_file() if row.ending else (path / "saved_model.pb").is_file()
-    if not ours:
+    if path.exists() and not ours:
         raise UserError(
             f"{str(path)!r} is no export of format={row.name!r}, and is not replaced: "
             "pass output= with another name."

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from node_transfer.data.folder_tree import walk
 from node_transfer.data.image_files import EXTENSIONS
 
 
@@ -35,11 +36,12 @@ def image_paths(given: Iterable[str | os.PathLike]) -> Iterator[str]:
 
 
 def _in_folder(path: str) -> Iterator[str]:
-    for folder, folders, files in os.walk(path, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS:
-                yield os.path.join(folder, name)
+    closed = []
+    for file in walk(Path(path), closed.append):
+        if file.suffix.lower() in EXTENSIONS:
+            yield str(file)
+    for error in closed:  # folders that cannot be listed: reading them says so
+        yield error.filename
 
 
 def _matched(pattern: str) -> Iterator[str]:

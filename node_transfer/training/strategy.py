@@ -96,7 +96,11 @@ def workers_of(environ: Mapping[str, str]) -> list[str]:
     if len(jobs["chief"]) > 1:
         raise _wrong(text, f"has {len(jobs['chief'])} chiefs")
     _check_task(config.get("task"), jobs, text)
-    return [address for job in TRAINERS for address in jobs[job]]
+    addresses = [address for job in TRAINERS for address in jobs[job]]
+    for address in addresses:
+        if addresses.count(address) > 1:
+            raise _wrong(text, f"names {address} twice")
+    return addresses
 
 
 def _addresses(cluster: object, job: str) -> list[str]:
@@ -104,9 +108,12 @@ def _addresses(cluster: object, job: str) -> list[str]:
     addresses = cluster.get(job) if isinstance(cluster, dict) else None
     if not isinstance(addresses, list):
         return []
-    if not all(isinstance(a, str) and a.rpartition(":")[2].isdigit() for a in addresses):
-        return []
-    return addresses
+    return addresses if all(map(_is_address, addresses)) else []
+
+
+def _is_address(address: object) -> bool:
+    port = address.rpartition(":")[2] if isinstance(address, str) else ""
+    return port.isdecimal() and port.isascii() and 0 < int(port) < 2**16
 
 
 def _check_task(task: object, jobs: dict[str, list[str]], text: str) -> None:

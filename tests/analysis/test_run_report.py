@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from node_transfer.analysis import run_report
+from node_transfer.analysis import run_figures, run_report
 from node_transfer.analysis.run_report import write_run_report
 from node_transfer.analysis.runs import read_run
 from node_transfer.errors import UserError
@@ -79,6 +79,10 @@ def test_the_page_shows_all_that_the_run_has(run_folder):
     assert "<em>" not in page
     assert "node-transfer train node_rk --epochs=3" in page
     assert not re.search(r"(src|href)=.(?!data:)", page)
+
+
+def test_dollars_in_the_name_of_a_class_are_no_formula():
+    assert run_figures.confusion(np.eye(2, dtype=int), ["$x^^$", "5 $ to 10 $"]).svg
 
 
 def test_what_a_run_lacks_is_left_out(run_folder, tmp_path):

@@ -1,5 +1,6 @@
 """Pictures of every kind become what a person would see, and damage is told."""
 
+import os
 import struct
 import zlib
 
@@ -126,6 +127,8 @@ DAMAGE = {
     ),
     "missing": (lambda path: None, "No such file"),
     "a folder": (lambda path: path.mkdir(), "Is a directory"),
+    "a pipe": (os.mkfifo, "it is a pipe"),  # which would be waited for, for ever
+    "a device": (lambda path: path.symlink_to(os.devnull), "a device"),
 }
 
 

@@ -1,7 +1,9 @@
 """A folder of pictures as a data set: its layouts, its splits, its damage."""
 
+import errno
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from node_transfer.data.image_folder import UnreadableImagesError
 from node_transfer.data.loading import load_data
 from node_transfer.data.pipelines import evaluation_batches, training_batches
 from node_transfer.errors import UserError
+from node_transfer.serving.image_paths import image_paths
 from tests.data.pictures import COLOURS, gallery, paint
 
 COUNTS = {"blue": 20, "green": 10, "red": 30}
@@ -174,6 +177,28 @@ def test_a_folder_laid_out_otherwise_is_one_sentence(make, complaint, tmp_path):
     with pytest.raises(UserError, match=complaint) as raised:
         load(root)
     assert "\n" not in str(raised.value)
+
+
+def test_a_folder_that_cannot_be_listed_is_told(tmp_path, monkeypatch):
+    gallery(tmp_path, {"red": 2, "blue": 2})
+    paint(tmp_path / "red" / "more" / "a.png")
+    scandir, refused = os.scandir, {tmp_path / "red" / "more"}
+
+    def refuse(path):  # as the system does, but for root
+        if Path(path) in refused:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(UserError, match=r"more' cannot be listed \(Permission denied\)"):
+        load(tmp_path)
+    found = [Path(path).name for path in image_paths([tmp_path])]
+    assert found == ["000.png", "001.png", "000.png", "001.png", "more"]
+
+
+def test_home_of_nobody_is_no_folder():
+    with pytest.raises(UserError, match=r"no folder '~no such user/images'"):
+        load("~no such user/images")
 
 
 def test_a_few_damaged_files_are_left_out_and_named(tmp_path, capsys):

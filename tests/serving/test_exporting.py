@@ -189,6 +189,27 @@ def test_export_replaces_an_export_alone(inside, tmp_path):
     assert told(tmp_path) == {"served", "other"}
 
 
+def test_export_that_is_not_a_number_for_some_images_is_not_kept(monkeypatch, tmp_path):
+    def off(format_name, path, batches):
+        first, *others = asked_inside(format_name, path, batches)
+        return [first, *(x * np.nan for x in others)]
+
+    monkeypatch.setattr(comparison, "asked_outside", off)
+    with pytest.raises(UserError, match="differs from Keras's predictions by nan"):
+        export(classifier(), tmp_path / "served.tflite", "tflite")
+    assert told(tmp_path) == set()
+
+
+def test_labels_of_another_export_are_not_replaced(inside, tmp_path):
+    labels = tmp_path / "served.labels.txt"
+    labels.write_text("of served.onnx")
+    with pytest.raises(UserError, match=r"labels.txt' already: pass overwrite=True"):
+        export(classifier(), tmp_path / "served.tflite", "tflite")
+    assert labels.read_text() == "of served.onnx"
+    export(classifier(), tmp_path / "served.tflite", "tflite", overwrite=True)
+    assert labels.read_text().splitlines() == list(NAMES)
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
@@ -225,3 +246,5 @@ def test_run_without_names_in_its_model_has_those_of_its_record(tmp_path):
         (tmp_path / "run" / "config.json").write_text(json.dumps(record))
         assert open_model(tmp_path / "run")[1] == tuple(expected)
         assert open_model(tmp_path / "run" / "model.keras")[1] == tuple(expected)
+    (tmp_path / "run" / "config.json").write_text('{"data": "of another program"}')
+    assert open_model(tmp_path / "run" / "model.keras")[1] == numbers

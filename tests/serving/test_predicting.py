@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,12 @@ def test_paths_are_files_folders_and_patterns(photos):
     assert relative("more") == ["more/9.jpg"]
 
 
+def test_a_link_that_leads_back_is_not_gone_again(photos):
+    (photos / "more" / "loop").symlink_to(photos)
+    found = [Path(path).relative_to(photos).as_posix() for path in image_paths([photos])]
+    assert found == ["0.png", "1.png", "2.png", "3.png", "5.jpg", "more/9.jpg"]
+
+
 def test_file_that_is_not_there_is_told_and_the_others_are_predicted(photos):
     found = predict(classifier(), [photos / "gone.png", photos / "0.png"])
     assert [bool(p.error) for p in found] == [True, False]
@@ -130,5 +137,14 @@ def test_command_writes_a_file_and_its_exit_code_tells_of_unreadable_ones(
     assert "error" in second
     done = run("photos/0.png", "--format=csv")
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
+    (photos / "0.png").rename(photos / os.fsdecode(b"\xff.png"))
+    done = run("photos/more", os.fsdecode(b"photos/\xff.png"), "--output=out.json")
+    assert done.returncode == 0
+    assert json.loads((tmp_path / "out.json").read_text())[1]["path"].endswith(
+        "\udcff.png"
+    )
+    for output, complaint in ((".", "a folder"), ("no/a.csv", "pass --output with")):
+        done = run("photos/more", f"--output={output}")
+        assert done.returncode == 2 and complaint in done.stderr
     done = run()
     assert done.returncode == 2 and "No images are given" in done.stderr
