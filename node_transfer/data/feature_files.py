@@ -111,7 +111,10 @@ class FeatureFiles:
             record = json.loads((self.path / RECORD).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             return {}
-        return record if isinstance(record, dict) else {}
+        record = record if isinstance(record, dict) else {}
+        if not isinstance(record.get("seconds", 0.0), int | float):
+            del record["seconds"]
+        return record
 
     def write_record(self, record: dict) -> None:
         """Writes `features.json`: what the features are of, for those who look."""

@@ -132,7 +132,7 @@ def _check(root: Path, files: list[str]) -> list[_Checked]:
 
 def _bytes_of(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return path.read_bytes() if path.is_file() else b""  # a pipe has no end
     except OSError:
         return b""
 

@@ -55,8 +55,12 @@ class SweepFolder:
             record = files.read_json(self.path / RECORD)
         except (FileNotFoundError, UserError):
             record = {}  # the runs tell all else
-        runs = record.get("runs")
-        return {**record, "runs": runs if isinstance(runs, list) else []}
+        runs, commands = (_list(record.get(name)) for name in ("runs", "commands"))
+        return {
+            **record,
+            "runs": [run for run in runs if _is_entry(run)],
+            "commands": [command for command in commands if isinstance(command, str)],
+        }
 
     def update_record(
         self, preset: str, note: str | None, command: str, runs: list[dict]
@@ -75,7 +79,7 @@ class SweepFolder:
         """
         earlier = self.read_record()
         entries = {(run["model"], run["seed"]): run for run in [*earlier["runs"], *runs]}
-        commands = earlier.get("commands", [])
+        commands = earlier["commands"]
         if _words(command) not in map(_words, commands):
             commands = [*commands, command]
         content = {
@@ -85,6 +89,18 @@ class SweepFolder:
             "runs": list(entries.values()),
         }
         files.write_json(self.path / RECORD, content)
+
+
+def _list(value) -> list:
+    return value if isinstance(value, list) else []
+
+
+def _is_entry(run) -> bool:
+    """Whether an entry of `runs` says of which run it is, and what made it."""
+    kinds = {"model": str, "seed": int, "command": str}
+    return isinstance(run, dict) and all(
+        isinstance(run.get(name), kind) for name, kind in kinds.items()
+    )
 
 
 def _words(command: str) -> list[str]:

@@ -5,7 +5,7 @@ import pytest
 
 from node_transfer.data import feature_files
 from node_transfer.data.feature_data import FeatureData, example_dtype
-from node_transfer.data.feature_files import FeatureFiles
+from node_transfer.data.feature_files import RECORD, FeatureFiles
 
 SIZES = {"train": 50, "validation": 9, "test": 20}
 SHAPE = (2, 3)
@@ -75,3 +75,9 @@ def test_a_damaged_file_is_told_and_left_out(damage, files, written, capsys):
     again.write(part, rows)
     assert np.array_equal(reopened(files).read()[part], rows)
     assert capsys.readouterr().err == ""
+
+
+def test_seconds_that_are_no_number_are_left_out(files):
+    files.path.mkdir()
+    (files.path / RECORD).write_text('{"seconds": "x", "of": {}}')
+    assert files.read_record() == {"of": {}}

@@ -196,6 +196,13 @@ def test_a_folder_that_cannot_be_listed_is_told(tmp_path, monkeypatch):
     assert found == ["000.png", "001.png", "000.png", "001.png", "more"]
 
 
+def test_a_pipe_is_left_out_and_not_waited_for(tmp_path, capsys):
+    gallery(tmp_path, {"red": 4, "blue": 4})
+    os.mkfifo(tmp_path / "red" / "pipe.png")
+    assert load(tmp_path).unreadable[0]["path"] == "red/pipe.png"
+    assert "it is a pipe" in capsys.readouterr().err
+
+
 def test_home_of_nobody_is_no_folder():
     with pytest.raises(UserError, match=r"no folder '~no such user/images'"):
         load("~no such user/images")

@@ -139,6 +139,17 @@ def test_a_later_sweep_keeps_what_an_earlier_one_recorded(tmp_path):
     assert record["note"] == "A note."
 
 
+def test_entries_that_were_changed_by_hand_are_left_out(tmp_path):
+    changed = {"runs": [{"model": "baseline"}, "x"], "commands": 5}
+    (tmp_path / "sweep.json").write_text(json.dumps(changed))
+    runs = plan("cpu", [0], str(tmp_path), {}, ["baseline"])
+    finish(runs[0], tmp_path)
+    assert run_sweep(runs, str(tmp_path), RECORD, PROGRAM) == {}
+    record = json.loads((tmp_path / "sweep.json").read_text())
+    assert record["commands"] == [RECORD["command"]]
+    assert [run["model"] for run in record["runs"]] == ["baseline"]
+
+
 def test_going_on_with_an_old_sweep_keeps_what_made_it(tmp_path):
     """Seed 0 is finished and recorded, seed 1 finished and not recorded."""
     runs = plan("cpu", [0, 1], str(tmp_path), {}, ["baseline"])
