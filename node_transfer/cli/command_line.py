@@ -97,8 +97,8 @@ def run(command: Command, arguments: list[str]) -> None:
             )
         except KeyboardInterrupt:
             stop(
-                "Interrupted: the same command, without --overwrite, goes on after the "
-                "last whole epoch.",
+                "Interrupted; a training goes on after its last whole epoch by the same "
+                "command, without --overwrite.",
                 code=130,
             )
 

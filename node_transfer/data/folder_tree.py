@@ -160,8 +160,14 @@ def _class_name(folder: Path) -> str:
         name.encode("utf-8")
     except UnicodeEncodeError:
         raise UserError(
-            f"The folder {folder.name!r} has a name that is not UTF-8: rename it."
+            f"The folder {folder.name!r} has a name that is not UTF-8 here: rename it, "
+            "or set PYTHONUTF8=1 if the locale has no such characters."
         ) from None
+    if any(unicodedata.category(character) == "Cc" for character in name):
+        raise UserError(
+            f"The folder {folder.name!r} has a line break or the like in its name, which "
+            "lists of classes cannot hold: rename it."
+        )
     return name
 
 

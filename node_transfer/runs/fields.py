@@ -73,5 +73,10 @@ def check_path(name: str, path: str | None) -> None:
         raise UserError(
             f"{name} is {path!r}, which is not UTF-8: pass a path that is."
         ) from None
+    if encoded.startswith(b"~"):
+        raise UserError(
+            f"{name} is {path!r}, whose ~ no shell has replaced: pass the whole path, or "
+            f"{'./' + path!r} where it is meant."
+        )
     if b"\0" in encoded:
         raise UserError(f"{name} is {path!r}, with a null character in it: leave it out.")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from node_transfer.errors import UserError, first_line
+from node_transfer.training.signals import ended_by_ctrl_c
 
 TF_CONFIG = "TF_CONFIG"
 TRAINERS = ("chief", "worker")  # the jobs of a cluster that train
@@ -47,7 +48,8 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
 def _multi_worker(workers: list[str]) -> tf.distribute.Strategy:
     print(f"One of {len(workers)} workers ({', '.join(workers)})", flush=True)
     try:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        with ended_by_ctrl_c():
+            return tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.UnknownError as error:  # so TensorFlow reports a port in use
         raise UserError(
             f"This worker cannot listen at its address in {TF_CONFIG} "

@@ -163,6 +163,10 @@ def all_damaged(root):
         (split_and_more, r"folders of splits \('train'\) and 'green' beside"),
         (only_test, "has test and no training images"),
         (unknown_class, "class 'green' of .* has images for test and none to train on"),
+        (
+            lambda root: paint(root / "blue\ngreen" / "a.png"),
+            r"'blue\\ngreen' has a line break or the like in its name",
+        ),
         (all_damaged, "None of the training images of the class 'blue'"),
         (
             lambda root: gallery(root, {"red": 1, "blue": 1}),

@@ -66,6 +66,7 @@ def test_choices_are_those_of_the_solver():
         ({"block": []}, r"block is \[\]: pass a string"),
         ({"rtol": "1e-5"}, "rtol is '1e-5': pass a number"),
         ({"atol": True}, "atol is True: pass a number"),
+        ({"output_dir": "~/run"}, "output_dir is '~/run', whose ~ no shell has replaced"),
         ({"image_size": 32.0}, "image_size is 32.0: pass an integer or None"),
     ],
 )

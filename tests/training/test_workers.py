@@ -96,6 +96,35 @@ def test_workers_with_other_commands_are_refused(tmp_path):
     assert any("was given another experiment" in output for _, output in outputs)
 
 
+@pytest.mark.slow
+def test_ctrl_c_ends_a_worker_that_waits_for_another_one(tmp_path):
+    words = command("baseline", tmp_path / "run", SHARED)
+    with cluster([words, ["-c", "input()"]]) as (process, _):
+        assert any("One of 2 workers" in line for line in process.stdout)
+        time.sleep(3)  # in which it begins to wait
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=10)
+    assert process.returncode == -signal.SIGINT
+    assert "Traceback" not in output
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_sigterm_ends_a_worker_that_trains(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    words = command("baseline", run.path, SHARED, "--epochs=500")
+    with cluster([words] * 2) as processes:
+        while not run.checkpoints.epochs_done:
+            assert all(p.poll() is None for p in processes), ends(processes, 60)
+            time.sleep(0.1)
+        processes[0].terminate()
+        (first, _), (second, output) = ends(processes, 60)
+    assert (first, second) == (-signal.SIGTERM, 2), output
+    assert "Worker 1 of 2 stopped, since another one ended" in output
+    assert run.checkpoints.epochs_done > 0
+
+
 # One worker's images become no numbers at the second step of the second epoch.
 NO_NUMBERS = (
     "from node_transfer.training import experiment\n"
