@@ -165,7 +165,9 @@ class Loop:
             loss = model.compute_loss(x=images, y=labels, y_pred=logits, training=True)
             self._record(images, labels, logits, loss)
             if self._label_smoothing:
-                loss += self._label_smoothing * _smoothing(labels, logits)
+                # As Keras does with its loss, see `_record`.
+                strength = self._label_smoothing / self._replicas
+                loss += strength * _smoothing(labels, logits)
             if self._replicas > 1:  # of a mean over its share, one part of the sum
                 share = tf.shape(labels, tf.int64)[0] * self._replicas / size
                 loss *= tf.cast(share, loss.dtype)

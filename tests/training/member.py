@@ -10,11 +10,11 @@ import json
 import os
 import sys
 
-# Method, gradient and dtype policy.
+# Method, gradient, dtype policy and label smoothing.
 CASES = {
-    "backprop": ("rk4", "backprop", "float32"),
-    "adjoint": ("dopri5", "adjoint", "float32"),
-    "mixed": ("rk4", "backprop", "mixed_float16"),
+    "backprop": ("rk4", "backprop", "float32", 0.0),
+    "adjoint": ("dopri5", "adjoint", "float32", 0.3),
+    "mixed": ("rk4", "backprop", "mixed_float16", 0.0),
 }
 BATCH, EXAMPLES = 32, 83  # the last of three batches has 19
 LEARNING_RATE, CLIP_NORM = 0.05, 0.5
@@ -28,7 +28,7 @@ def build(case: str):
     from node_transfer import DenseDynamics, ODELayer
     from node_transfer.training import evaluation
 
-    method, gradient, policy = CASES[case]
+    method, gradient, policy, _ = CASES[case]
     keras.config.set_dtype_policy(policy)
     images = keras.Input((32, 32, 3))
     x = keras.layers.Rescaling(1 / 255)(images)
@@ -75,7 +75,7 @@ def data():
     return load_data("digits", train_examples=EXAMPLES)
 
 
-def fit(workers, build, epochs: int, callbacks: list):
+def fit(workers, build, epochs: int, callbacks: list, smoothing: float = 0.0):
     """Trains what a function builds; returns the model."""
     import keras
 
@@ -91,7 +91,7 @@ def fit(workers, build, epochs: int, callbacks: list):
         share = Share(workers.local_replicas, workers.replicas)
     size = images.sizes["validation"]
     batch = next(b for b in range(BATCH, size) if size % b == 1)  # a last one of one
-    Loop(model, workers.strategy).fit(
+    Loop(model, workers.strategy, smoothing).fit(
         training_batches(images, BATCH, 0, 0, epochs, share=share),
         -(-EXAMPLES // BATCH),
         evaluation_batches(images, "validation", batch, share),
@@ -111,7 +111,9 @@ def train(workers, case: str, epochs: int = 2) -> dict:
     watch = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda _, logs: losses.append(logs["loss"])
     )
-    model = fit(workers, lambda: build(case), epochs, [history, watch])
+    model = fit(
+        workers, lambda: build(case), epochs, [history, watch], smoothing=CASES[case][-1]
+    )
     weights = [keras.ops.convert_to_numpy(v) for v in model.trainable_variables]
     return {
         "history": history.history,

@@ -32,14 +32,15 @@ def command(experiment, path, *flags):
 
 
 def check_same(run, whole):
-    """To a few last digits of float32; each replica chooses the steps of its solve."""
+    """To some last digits of float32: each replica chooses the steps of its solve, and
+    Adam divides by its gradients' sizes, so that rounding grows over the epochs."""
     for row, row_whole in zip(run.read_history(), whole.read_history(), strict=True):
         assert list(row) == list(row_whole)
         for name in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"):
-            assert row[name] == pytest.approx(row_whole[name], rel=3e-6), name
+            assert row[name] == pytest.approx(row_whole[name], rel=2e-5), name
     metrics, metrics_whole = run.read_metrics(), whole.read_metrics()
     for split in ("train", "validation", "test"):
-        assert metrics[split] == pytest.approx(metrics_whole[split], rel=1e-5)
+        assert metrics[split] == pytest.approx(metrics_whole[split], rel=2e-5)
 
 
 @pytest.fixture(scope="module")
@@ -127,13 +128,13 @@ def test_sigterm_ends_a_worker_that_trains(tmp_path):
 
 # One worker's images become no numbers at the second step of the second epoch.
 NO_NUMBERS = (
-    "from node_transfer.training import experiment\n"
+    "from node_transfer.training import fitting\n"
     "import tensorflow as tf\n"
-    "batches = experiment.training_batches\n"
+    "batches = fitting.training_batches\n"
     "def broken(i, part):\n"
     "    images, *rest = part\n"
     "    return (images / tf.cast(i != 4, images.dtype), *rest)\n"
-    "experiment.training_batches = lambda *of: batches(*of).enumerate().map(broken)\n"
+    "fitting.training_batches = lambda *of: batches(*of).enumerate().map(broken)\n"
 )
 
 
