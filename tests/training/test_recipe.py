@@ -249,7 +249,7 @@ def test_parts_of_a_recipe_can_be_left_out_one_by_one(tmp_path):
     for name, value in {"": None, **off}.items():
         changes = {name: value} if name else {}
         config = dataclasses.replace(
-            whole, **changes, clip_norm=changes.get("clip_norm", 0.1),
+            whole, **{"clip_norm": 0.1, **changes},
             output_dir=str(tmp_path / f"without-{name}"),
         )  # fmt: skip
         losses.add(run_experiment(config, verbose=0).read_history()[-1]["val_loss"])
