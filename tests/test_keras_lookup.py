@@ -10,12 +10,9 @@ from node_transfer import keras_lookup
 from node_transfer.models.blocks import BLOCKS, DYNAMICS
 from node_transfer.registry import locate
 from tests.conftest import PROJECT
+from tests.slowly import slow_after
 
 MODEL = PROJECT / "tests" / "fixtures" / "node_rk" / "model.keras"
-
-
-KERAS_FIRST = "import keras, node_transfer", "keras.saving.load_model"
-KERAS_LAST = "import node_transfer, keras", "keras.saving.load_model"
 
 
 def printed(code):
@@ -27,11 +24,14 @@ def printed(code):
 
 @pytest.mark.parametrize(
     ("imports", "load_model"),
-    [
-        pytest.param(*KERAS_LAST, marks=pytest.mark.slow),
-        pytest.param(*KERAS_FIRST, marks=pytest.mark.slow),
-        ("import node_transfer, tensorflow as tf", "tf.keras.models.load_model"),
-    ],
+    slow_after(
+        1,
+        [
+            ("import node_transfer, tensorflow as tf", "tf.keras.models.load_model"),
+            ("import node_transfer, keras", "keras.saving.load_model"),
+            ("import keras, node_transfer", "keras.saving.load_model"),
+        ],
+    ),
 )
 def test_keras_loads_a_saved_classifier(imports, load_model):
     code = f"{imports}; print(type({load_model}({str(MODEL)!r})).__name__); "

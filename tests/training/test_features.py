@@ -26,6 +26,7 @@ from node_transfer.training.feature_key import description, key_of
 from node_transfer.training.features import features_of
 from node_transfer.training.loop import Loop
 from node_transfer.training.workers import Workers
+from tests.slowly import slow_after
 from tests.training.made import quick, same_numbers
 from tests.training.test_resume import stopped_after_an_epoch
 
@@ -189,7 +190,7 @@ def test_a_full_disk_is_one_sentence(digits, config, monkeypatch):
     assert features_of(config, model, digits).sizes == digits.sizes
 
 
-@pytest.mark.parametrize("on_map", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("on_map", slow_after(1, [False, True]))
 def test_the_loop_computes_on_features_what_it_computes_through_the_backbone(
     on_map, digits, config
 ):

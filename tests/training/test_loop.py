@@ -89,8 +89,9 @@ def test_one_device_computes_what_keras_fit_does(one_device):
 
 def test_gradients_are_clipped_and_losses_fall(one_device):
     """Else the tests here would not see a norm that is taken of each replica alone."""
-    first, second = one_device("backprop")["history"]["loss"]
-    assert second < first
+    for case in member.CASES:
+        first, second = one_device(case)["history"]["loss"]
+        assert second < first
     unclipped = member.CLIP_NORM
     try:
         member.CLIP_NORM = 1e9
@@ -137,11 +138,7 @@ def test_devices_talk_once_a_step_however_many_variables_there_are():
 
 @pytest.mark.parametrize(
     ("count", "cases"),
-    [
-        (2, ["adjoint"]),
-        pytest.param(2, ["backprop", "mixed"], marks=pytest.mark.slow),
-        pytest.param(3, [*member.CASES], marks=pytest.mark.slow),
-    ],
+    slow_after(1, [(2, ["adjoint"]), (2, ["backprop", "mixed"]), (3, [*member.CASES])]),
 )
 def test_several_processes_compute_what_one_does(count, cases, one_device, tmp_path):
     command = ["-m", "tests.training.member", str(tmp_path), *cases]

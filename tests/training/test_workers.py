@@ -31,16 +31,15 @@ def command(experiment, path, *flags):
     return ["-c", START, "train", experiment, *FLAGS, f"--output_dir={path}", *flags]
 
 
-def check_same(run, whole):
-    """To some last digits of float32: each replica chooses the steps of its solve, and
-    Adam divides by its gradients' sizes, so that rounding grows over the epochs."""
+def check_same(run, whole, rel=3e-6):
+    """To a few last digits of float32; each replica chooses the steps of its solve."""
     for row, row_whole in zip(run.read_history(), whole.read_history(), strict=True):
         assert list(row) == list(row_whole)
         for name in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"):
-            assert row[name] == pytest.approx(row_whole[name], rel=2e-5), name
+            assert row[name] == pytest.approx(row_whole[name], rel=rel), name
     metrics, metrics_whole = run.read_metrics(), whole.read_metrics()
     for split in ("train", "validation", "test"):
-        assert metrics[split] == pytest.approx(metrics_whole[split], rel=2e-5)
+        assert metrics[split] == pytest.approx(metrics_whole[split], rel=max(rel, 1e-5))
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +188,8 @@ def test_killed_workers_cost_an_epoch_at_most(alone, tmp_path):
         outputs = ends(processes, 300)
     assert [status for status, _ in outputs] == [0, 0], outputs
     assert f"Going on after epoch {kept}" in outputs[0][1]
-    check_same(run, alone("node_rk", f"--epochs={epochs}"))
+    # Adam divides by the size of its gradients, so that rounding grows over the epochs.
+    check_same(run, alone("node_rk", f"--epochs={epochs}"), rel=2e-5)
     with cluster([words] * 2) as processes:
         (_, output), (_, other) = outputs = ends(processes, 120)
     assert [status for status, _ in outputs] == [2, 2], outputs
