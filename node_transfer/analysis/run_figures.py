@@ -129,20 +129,24 @@ def paths(arrays: dict[str, np.ndarray], class_names: list[str]) -> Drawing | No
         return None
     points, labels = arrays["path_point"], arrays["path_label"]
     lines = list(style.LINES.values())
+    marks = {}
     with style.figure(5.0, 4.6) as (fig, axes):
         for k, label in enumerate(np.unique(labels)):
             line = lines[k % len(lines)]
             of_class = points[labels == label]
-            for i, path in enumerate(of_class):
+            for path in of_class:
                 axes.plot(*path.T, color=line["color"], linewidth=0.8)
-                axes.plot(
-                    *path[-1], color=line["color"], marker=line["marker"],
-                    linestyle="none", label=class_names[label] if i == 0 else None,
-                )  # fmt: skip
+                (marks[class_names[label]],) = axes.plot(
+                    *path[-1], color=line["color"], marker=line["marker"], linestyle=""
+                )
         first, second = arrays["path_variance"]
         axes.set_xlabel(f"first component ({first:.0%} of the variance)")
         axes.set_ylabel(f"second component ({second:.0%})")
-        fig.legend(loc="outside lower center", ncols=4, fontsize=8)
+        # Handed over: matplotlib leaves out of its own accord names that begin with "_".
+        fig.legend(
+            list(marks.values()), list(marks), loc="outside lower center", ncols=4,
+            fontsize=8,
+        )  # fmt: skip
         content = style.svg(fig)
     times = arrays["path_time"]
     return Drawing(

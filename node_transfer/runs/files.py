@@ -86,7 +86,8 @@ def _rows(content: bytes) -> list[dict[str, float]]:
     text = content.decode("utf-8")
     if not text.endswith("\n"):
         raise ValueError("it is empty or cut in its last row")
-    header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header, *rows = [line for line in lines if line] or [[]]
     if not rows:
         raise ValueError("it has no row")
     if len(set(header)) < len(header):

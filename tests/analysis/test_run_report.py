@@ -85,6 +85,18 @@ def test_dollars_in_the_name_of_a_class_are_no_formula():
     assert run_figures.confusion(np.eye(2, dtype=int), ["$x^^$", "5 $ to 10 $"]).svg
 
 
+def test_a_class_whose_name_begins_with_an_underscore_is_in_the_legend():
+    arrays = {
+        "path_point": np.random.default_rng(0).normal(size=(4, 5, 2)),
+        "path_label": np.array([0, 1, 1, 0]),
+        "path_variance": np.array([0.7, 0.2]),
+        "path_time": np.linspace(0.0, 1.0, 5),
+    }
+    drawing = run_figures.paths(arrays, ["_other", "owl"])
+    for name in (b"_other", b"owl"):
+        assert drawing.svg.count(b"<!-- %s -->" % name) == 1
+
+
 def test_what_a_run_lacks_is_left_out(run_folder, tmp_path):
     path = shutil.copytree(run_folder, tmp_path / "run")
     (path / "illustrations.npz").unlink()

@@ -77,6 +77,13 @@ def test_a_history_as_a_kill_leaves_it_is_completed(content, tmp_path):
     assert not (run.path / "history.csv.damaged").exists()
 
 
+def test_blank_lines_in_a_history_are_no_damage(tmp_path):
+    run, config = begun(tmp_path / "run")
+    put(run.history_path, WHOLE.replace("\n3", "\n\n3") + "\n")
+    state, told = go_on(run, config)
+    assert told is None and run.read_history() == ROWS
+
+
 def test_a_folder_in_place_of_the_history_is_set_aside(tmp_path):
     run, config = begun(tmp_path / "run")
     run.history_path.unlink()
