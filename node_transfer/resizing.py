@@ -1,12 +1,13 @@
 """The one way in which images take another size, in a pipeline and in a model."""
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import keras
 import tensorflow as tf
 
-Size = tuple[int, int] | tf.Tensor
-Scale = Callable[[tf.Tensor, Size], tf.Tensor]
+Size: TypeAlias = tuple[int, int] | tf.Tensor
+Scale: TypeAlias = Callable[[tf.Tensor, Size], tf.Tensor]
 
 
 def resized(

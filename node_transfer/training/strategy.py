@@ -10,6 +10,7 @@ from node_transfer.errors import UserError, first_line
 from node_transfer.training.signals import ended_by_ctrl_c
 
 TF_CONFIG = "TF_CONFIG"
+RPC_LAYER = "grpc"
 TRAINERS = ("chief", "worker")  # the jobs of a cluster that train
 
 
@@ -98,6 +99,9 @@ def workers_of(environ: Mapping[str, str]) -> list[str]:
     if len(jobs["chief"]) > 1:
         raise _wrong(text, f"has {len(jobs['chief'])} chiefs")
     _check_task(config.get("task"), jobs, text)
+    layer = config.get("rpc_layer", RPC_LAYER)
+    if layer != RPC_LAYER:
+        raise _wrong(text, f"has the rpc_layer {layer!r}, and TensorFlow {RPC_LAYER!r}")
     addresses = [address for job in TRAINERS for address in jobs[job]]
     for address in addresses:
         if addresses.count(address) > 1:

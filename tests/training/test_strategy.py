@@ -14,8 +14,8 @@ from tests.own_process import in_own_process
 TWO = ["a:1", "b:1"]
 
 
-def environ(cluster, task=("worker", 0)):
-    config = {"cluster": cluster, "task": {"type": task[0], "index": task[1]}}
+def environ(cluster, task=("worker", 0), **more):
+    config = {"cluster": cluster, "task": {"type": task[0], "index": task[1]}, **more}
     return {"TF_CONFIG": json.dumps(config)}
 
 
@@ -58,6 +58,11 @@ def test_no_cluster_is_a_single_machine(text):
         (environ({"worker": TWO}, ("worker", True))["TF_CONFIG"], "'worker' True"),
         (environ({"worker": TWO}, ("chief", 0))["TF_CONFIG"], "this is 'chief' 0"),
         (json.dumps({"cluster": {"worker": TWO}}), "this is None None"),
+        (environ({"worker": TWO}, rpc_layer=None)["TF_CONFIG"], "has the rpc_layer None"),
+        (
+            environ({"worker": TWO}, rpc_layer="rest")["TF_CONFIG"],
+            "has the rpc_layer 'rest'",
+        ),
     ],
 )
 def test_a_wrong_tf_config_is_one_sentence(text, what, monkeypatch):
