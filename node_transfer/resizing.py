@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 Size: TypeAlias = tuple[int, int] | tf.Tensor
@@ -11,7 +12,10 @@ Scale: TypeAlias = Callable[[tf.Tensor, Size], tf.Tensor]
 
 
 def resized(
-    images: tf.Tensor, size: tuple[int, int], how: str = "stretch", xla: bool = False
+    images: tf.Tensor | np.ndarray,
+    size: tuple[int, int],
+    how: str = "stretch",
+    xla: bool = False,
 ) -> tf.Tensor:
     """Returns images in another size: bilinear, with a wider filter to scale down.
 
@@ -30,6 +34,7 @@ def resized(
     Returns:
         Shape `(..., *size, channels)`, of the dtype of `images`.
     """
+    images = tf.convert_to_tensor(images)
     if tuple(images.shape[-3:-1]) == tuple(size):
         return images
     # A photograph of bytes stays bytes until it is small: as floats it is four times it.

@@ -73,6 +73,7 @@ def test_bytes_are_scaled_as_floats_are(how):
     images = noise(2, 70, 41, 3)
     ours = resized(tf.constant(images), SIZE, how)
     assert np.array_equal(ours, resized(tf.constant(images, tf.float32), SIZE, how))
+    assert np.array_equal(ours, resized(images, SIZE, how))  # an array, not a tensor
 
 
 @pytest.mark.parametrize("xla", [False, True])
