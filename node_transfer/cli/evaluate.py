@@ -9,6 +9,7 @@ from absl import flags as absl_flags
 
 from node_transfer.cli import flags, startup
 from node_transfer.cli.command_line import Command
+from node_transfer.runs.inputs import model_file
 
 
 def define_flags() -> None:
@@ -28,6 +29,7 @@ def define_flags() -> None:
 
 def evaluate() -> None:
     """Evaluates the model that the flags name."""
+    model_file(absl_flags.FLAGS.model)  # before TensorFlow, which takes seconds
     startup.load_tensorflow()
     from node_transfer.training.saved_model import evaluate_saved
 

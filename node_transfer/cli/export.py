@@ -11,6 +11,7 @@ from absl import flags as absl_flags
 
 from node_transfer.cli import flags, startup
 from node_transfer.cli.command_line import Command
+from node_transfer.runs.inputs import model_file
 
 
 def define_flags() -> None:
@@ -41,6 +42,7 @@ def export() -> None:
     """Exports the model that the flags name, and prints how it compares."""
     from tabulate import tabulate
 
+    model_file(absl_flags.FLAGS.model)  # before TensorFlow, which takes seconds
     startup.load_tensorflow()
     from node_transfer.serving.exporting import export as export_model
 

@@ -16,6 +16,7 @@ from node_transfer import durable
 from node_transfer.cli import flags, startup
 from node_transfer.cli.command_line import Command
 from node_transfer.errors import UserError
+from node_transfer.runs.inputs import model_file
 
 UNREADABLE = 3  # the exit code
 FORMATS = ("table", "csv", "json")
@@ -50,6 +51,7 @@ def predict(paths: list[str]) -> None:
     output = Path(values.output) if values.output else None
     if output is not None:
         _try(output)
+    model_file(absl_flags.FLAGS.model)  # before TensorFlow, which takes seconds
     startup.load_tensorflow()
     from node_transfer.serving import prediction_formats
     from node_transfer.serving.predicting import predictions

@@ -14,6 +14,7 @@ from absl import flags as absl_flags
 
 from node_transfer.cli import flags, startup
 from node_transfer.cli.command_line import Command
+from node_transfer.runs.inputs import model_file
 
 
 def define_flags() -> None:
@@ -35,6 +36,7 @@ def define_flags() -> None:
 
 def sweep() -> None:
     """Sweeps over the solvers of the model that the flags name."""
+    model_file(absl_flags.FLAGS.model)  # before TensorFlow, which takes seconds
     startup.load_tensorflow()
     from node_transfer.analysis import solver_sweep
     from node_transfer.training.saved_model import sweep_saved

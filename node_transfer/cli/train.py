@@ -5,8 +5,10 @@ import shlex
 
 from node_transfer.cli import flags, startup
 from node_transfer.cli.command_line import Command
+from node_transfer.runs.admission import check_free
 from node_transfer.runs.config import EXPERIMENTS, ExperimentConfig
 from node_transfer.runs.directory import RunDirectory
+from node_transfer.runs.inputs import check_inputs
 
 HELP = """Trains {summary}.
 
@@ -17,8 +19,11 @@ after its last whole epoch when the same command is given again.
 
 def train(defaults: ExperimentConfig) -> None:
     """Trains the experiment that the flags describe, and prints what came of it."""
-    # Before TensorFlow, which takes seconds, so that a wrong flag is told at once.
+    # Before TensorFlow, which takes seconds, so that what is wrong is told at once.
     config = flags.config_from_flags(defaults)
+    check_inputs(config)
+    if config.strategy != "multi_worker":  # of which the chief alone writes
+        check_free(RunDirectory(config.run_directory), config)
     startup.load_tensorflow()
     from node_transfer.training.experiment import run_experiment
 

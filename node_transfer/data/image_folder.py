@@ -14,6 +14,7 @@ from node_transfer.data.image_files import UnreadableImageError, check_image
 from node_transfer.data.image_source import ImageSource
 from node_transfer.data.listed import ListedImages
 from node_transfer.errors import UserError
+from node_transfer.paths import image_root
 
 MOST_UNREADABLE = 0.01  # of the files; one may be, of however few
 NAMED = 3  # so many of them stand in a sentence
@@ -49,12 +50,7 @@ def load(path: str, data_dir: str | None) -> ImageSource:
         UserError: There is no such folder, it is not laid out as it must be, or too many
             of its files cannot be read.
     """
-    root = Path(os.path.expanduser(data_dir or ""), os.path.expanduser(path))
-    if not path or not root.is_dir():
-        raise UserError(
-            f"There is no folder {str(root)!r}: pass dataset=folder:PATH with the path "
-            "of a folder of images."
-        )
+    root = image_root(path, data_dir)
     found = find(root)
     files = [file for split in found.splits.values() for file in split.files]
     checked = _check(root, files)

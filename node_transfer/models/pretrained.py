@@ -11,6 +11,7 @@ from node_transfer.errors import UserError, first_line
 from node_transfer.models.backbones import BackboneSpec, check_backbone
 from node_transfer.models.own_parts import is_own, make_backbone
 from node_transfer.network import server_answers
+from node_transfer.paths import check_weights_file
 from node_transfer.registry import locate
 
 # What Keras multiplies the normalised input by, after B0's published weights were found
@@ -176,11 +177,7 @@ def _is_of_a_download(error: Exception) -> bool:
 
 
 def _from_file(spec: BackboneSpec, size: int, path: str):
-    if not os.path.isfile(path):
-        raise UserError(
-            f"There is no weights file {path!r}: pass weights='imagenet', 'none', "
-            "'auto' or the path of an existing file."
-        )
+    check_weights_file(path)
     model = _untrained(spec, size)
     try:
         model.load_weights(path)

@@ -44,8 +44,11 @@ def check_free(run: RunDirectory, config: ExperimentConfig) -> None:
         return
     if run.finished:
         run.check_model()
+        there = run.read_experiment().dataset
+        other = there != config.dataset
+        on = f" on {there!r}, where this one is on {config.dataset!r}" if other else ""
         raise UserError(
-            f"{name!r} holds a finished run: pass overwrite=True to replace it, or "
+            f"{name!r} holds a finished run{on}: pass overwrite=True to replace it, or "
             "output_dir= with another folder."
         )
     if run.diverged:

@@ -23,7 +23,7 @@ from node_transfer.serving.comparison import (
     largest_change,
     made_images,
 )
-from node_transfer.serving.formats import FORMATS, ExportFormat, write_labels
+from node_transfer.serving.formats import FORMATS, ExportFormat, labels_of
 from node_transfer.serving.opening import open_model
 from node_transfer.serving.served import image_spec
 from node_transfer.training.saved_model import change_solver
@@ -97,6 +97,7 @@ def export(
     row = _format(format)
     path = _free_path(Path(output), row, overwrite)
     model, class_names = open_model(model)
+    _check_labels(_labels(row, path), class_names, overwrite)
     if not row.by_tensorflow and model.dtype_policy.name != "float32":
         raise UserError(
             f"The model computes in {model.dtype_policy.name}, which format={format!r} "
@@ -152,7 +153,7 @@ class _Attempt:
             labels = _labels(self.row, self.path)
             if not self.row.by_tensorflow:
                 with durable.written_aside(labels, "output") as partial_labels:
-                    write_labels(partial_labels, self.class_names)
+                    partial_labels.write_bytes(labels_of(self.class_names))
                     durable.publish(partial_labels, labels)
             durable.publish(partial, self.path)
         return found
@@ -231,22 +232,39 @@ def _free_path(path: Path, row: ExportFormat, overwrite: bool) -> Path:
             f"output is {str(path)!r}: pass a name that ends in {row.ending}, as a file "
             f"of format={row.name!r} does."
         )
-    labels = _labels(row, path)
-    there = [str(name) for name in (path, labels) if name.exists()]
-    if not there:
+    if not path.exists():
         return path
     if not overwrite:
-        raise UserError(
-            f"There is something at {there[0]!r} already: pass overwrite=True to "
-            "replace it, or output= with another name."
-        )
+        raise _in_the_way(path)
     ours = path.is_file() if row.ending else (path / "saved_model.pb").is_file()
-    if path.exists() and not ours:
+    if not ours:
         raise UserError(
             f"{str(path)!r} is no export of format={row.name!r}, and is not replaced: "
             "pass output= with another name."
         )
     return path
+
+
+def _check_labels(path: Path, class_names: tuple[str, ...], overwrite: bool) -> None:
+    """Raises `UserError` where labels are there that are not those of these classes.
+
+    Exports of one model in several formats share theirs.
+    """
+    if overwrite or not path.exists():
+        return
+    try:
+        same = path.read_bytes() == labels_of(class_names)
+    except OSError:
+        same = False
+    if not same:
+        raise _in_the_way(path)
+
+
+def _in_the_way(path: Path) -> UserError:
+    return UserError(
+        f"There is something at {str(path)!r} already: pass overwrite=True to replace "
+        "it, or output= with another name."
+    )
 
 
 def _labels(row: ExportFormat, path: Path) -> Path:

@@ -43,7 +43,7 @@ def _write_saved_model(model, class_names, path: Path) -> None:
     archive.write_out(path, verbose=False)
     extra = path / "assets.extra"  # where TensorFlow Serving keeps files of one's own
     extra.mkdir()
-    write_labels(extra / LABELS, class_names)
+    (extra / LABELS).write_bytes(labels_of(class_names))
 
 
 def _write_tflite(model, class_names, path: Path) -> None:
@@ -74,9 +74,10 @@ def _frozen(model):
     return frozen(served(model, spec, class_names=None), spec), spec
 
 
-def write_labels(path: Path, class_names: Sequence[str]) -> None:
-    """Writes the names of the classes, a line each, in the order of the probabilities."""
-    path.write_text("".join(f"{name}\n" for name in class_names), encoding="utf-8")
+def labels_of(class_names: Sequence[str]) -> bytes:
+    """Returns the names of the classes, a line each, in the order of the
+    probabilities, as UTF-8."""
+    return "".join(f"{name}\n" for name in class_names).encode()
 
 
 FORMATS = {

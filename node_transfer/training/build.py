@@ -16,6 +16,7 @@ from node_transfer.models.saving import load_model
 from node_transfer.models.transfer_classifier import TransferClassifier
 from node_transfer.runs.config import ExperimentConfig
 from node_transfer.runs.directory import RunDirectory
+from node_transfer.runs.inputs import model_file
 
 
 def resolve_backbone(config: ExperimentConfig) -> ExperimentConfig:
@@ -97,12 +98,11 @@ def load_classifier(run_or_file: str) -> TransferClassifier:
     Raises:
         UserError: There is none, or it is not a `TransferClassifier`.
     """
-    path = run_or_file
-    if os.path.isdir(path):
-        run = RunDirectory(path)
+    if os.path.isdir(run_or_file):
+        run = RunDirectory(run_or_file)
         if run.finished:
             run.check_model()
-        path = str(run.model_path)
+    path = model_file(run_or_file)
     _import_parts(RunDirectory(os.path.dirname(path)))
     model = load_model(path)
     if not isinstance(model, TransferClassifier):

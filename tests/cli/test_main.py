@@ -104,6 +104,24 @@ def test_what_is_no_command_is_one_sentence(arguments, sentence):
     assert line.startswith("Error: ") and sentence in line
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("train", "baseline", "--dataset=folder:no"), "There is no folder 'no': pass "),
+        (("train", "node_rk", "--weights=no.h5"), "There is no weights file 'no.h5'"),
+        (("train", "node_rk", "--init_from=no"), "There is no model file 'no'"),
+        (("train", "baseline", "--output_dir=tests/fixtures/baseline"), "holds a finished run on"),
+        (("predict", "--model=no", "a.png"), "There is no model file 'no'"),
+        (("evaluate", "--model=tests/fixtures/node_rk_stopped"), "is not finished and has no model yet"),
+    ],
+)
+def test_a_wrong_path_is_told_before_tensorflow_is_loaded(arguments, sentence):
+    done = node_transfer(*arguments, code="sys.modules['tensorflow'] = None")
+    assert done.returncode == 2 and done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: ") and sentence in line
+
+
 def test_a_sweep_is_of_one_machine(tmp_path):
     folder = f"--output_dir={tmp_path / 'sweep'}"
     done = node_transfer("reproduce", "--strategy=multi_worker", folder)

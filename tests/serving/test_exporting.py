@@ -202,12 +202,14 @@ def test_export_that_is_not_a_number_for_some_images_is_not_kept(monkeypatch, tm
 
 def test_labels_of_another_export_are_not_replaced(inside, tmp_path):
     labels = tmp_path / "served.labels.txt"
-    labels.write_text("of served.onnx")
+    labels.write_text("dog\ncat\n")
     with pytest.raises(UserError, match=r"labels.txt' already: pass overwrite=True"):
         export(classifier(), tmp_path / "served.tflite", "tflite")
-    assert labels.read_text() == "of served.onnx"
+    assert labels.read_text() == "dog\ncat\n" and told(tmp_path) == {labels.name}
     export(classifier(), tmp_path / "served.tflite", "tflite", overwrite=True)
     assert labels.read_text().splitlines() == list(NAMES)
+    (tmp_path / "served.tflite").unlink()  # those of the same classes are no hindrance
+    export(classifier(), tmp_path / "served.tflite", "tflite")
 
 
 @pytest.mark.parametrize(
