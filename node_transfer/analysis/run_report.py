@@ -176,6 +176,11 @@ def _model(run: Run) -> list[str]:
         sentences.append(f"{metrics['parameters']:,} parameters.")
     seconds = metrics["seconds"]["training"]
     sentences.append(f"{run.epochs} epochs in {seconds:,.0f} s.")
+    kept = metrics.get("kept_epoch", run.epochs)
+    if kept != run.epochs:
+        sentences.append(
+            f"The model is that of epoch {kept}, of the best validation accuracy."
+        )
     features = metrics.get("features")
     if features:
         sentences.append(

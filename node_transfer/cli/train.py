@@ -49,6 +49,9 @@ def print_run(run: RunDirectory) -> None:
         from node_transfer.training.per_class import table
 
         print(f"\nTest images by class:\n{table(metrics['classes'])}")
+    kept = metrics.get("kept_epoch", metrics["epochs"])
+    if kept != metrics["epochs"]:
+        print(f"\nKept: epoch {kept}, the one of the best validation accuracy.")
     print(
         f"\n{metrics['epochs']} epochs, {metrics['seconds']['training']:.0f} s of "
         f"training. The run is in {run.path}; to evaluate its model again:\n"

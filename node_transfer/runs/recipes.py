@@ -36,6 +36,9 @@ def with_recipe(
 ) -> "ExperimentConfig":
     """Returns an experiment with a recipe's fields, and then those given.
 
+    In a training of few epochs a recipe has fewer of the head and of warm-up than it has
+    else, so that there is always an epoch of the whole network at its full rate.
+
     Args:
         config: What gives the fields that neither has.
         recipe: A key of `RECIPES`.
@@ -44,6 +47,10 @@ def with_recipe(
     Raises:
         UserError: A value that no experiment can have.
     """
-    return dataclasses.replace(
-        config, recipe=recipe, **{**RECIPES.get(recipe, {}), **changes}
-    )
+    fields = dict(RECIPES.get(recipe, {}))
+    left = changes.get("epochs", fields.get("epochs"))
+    for name in ("head_epochs", "warmup_epochs"):
+        if name in fields and isinstance(left, int):
+            fields[name] = max(0, min(fields[name], left // 2))
+            left -= changes.get(name, fields[name])
+    return dataclasses.replace(config, recipe=recipe, **{**fields, **changes})

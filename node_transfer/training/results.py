@@ -13,6 +13,7 @@ from node_transfer.models.transfer_classifier import TransferClassifier
 from node_transfer.runs import files
 from node_transfer.runs.directory import ILLUSTRATIONS
 from node_transfer.training import evaluation, provenance, start
+from node_transfer.training.best_epoch import best_of
 from node_transfer.training.divergence import AFTER, check_finite
 from node_transfer.training.fitting import Experiment
 from node_transfer.training.illustrations import illustrations
@@ -40,6 +41,7 @@ def final_metrics(experiment: Experiment, rows: list[dict], verbose: int) -> dic
         DivergenceError: A loss is not finite.
     """
     run, data, features = experiment.run, experiment.data, experiment.features
+    config = experiment.config
     if verbose:
         print(f"Saved {run.model_path}. Predicting the test images with it", flush=True)
     model = load_model(run.model_path)
@@ -54,7 +56,7 @@ def final_metrics(experiment: Experiment, rows: list[dict], verbose: int) -> dic
         _check_agreement(told, results["test"]["accuracy"], features)
     for split in SPLITS:
         check_finite(f"the {split} loss", results[split]["loss"], AFTER)
-    if experiment.config.report:
+    if config.report:
         arrays = illustrations(model, data, features, predictions)
         files.write_arrays(run.path / ILLUSTRATIONS, arrays)
     last = rows[-1]
@@ -64,6 +66,7 @@ def final_metrics(experiment: Experiment, rows: list[dict], verbose: int) -> dic
     } | {
         "classes": results["test"]["classes"],
         "epochs": len(rows),
+        "kept_epoch": best_of(rows) if config.restore_best_weights else len(rows),
         "finished": provenance.now(),
         "parameters": int(model.count_params()),
         "model_sha256": checksums.of_file(run.model_path),

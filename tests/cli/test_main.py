@@ -110,9 +110,15 @@ def test_what_is_no_command_is_one_sentence(arguments, sentence):
         (("train", "baseline", "--dataset=folder:no"), "There is no folder 'no': pass "),
         (("train", "node_rk", "--weights=no.h5"), "There is no weights file 'no.h5'"),
         (("train", "node_rk", "--init_from=no"), "There is no model file 'no'"),
-        (("train", "baseline", "--output_dir=tests/fixtures/baseline"), "holds a finished run on"),
+        (
+            ("train", "baseline", "--output_dir=tests/fixtures/baseline"),
+            "holds a finished run on",
+        ),
         (("predict", "--model=no", "a.png"), "There is no model file 'no'"),
-        (("evaluate", "--model=tests/fixtures/node_rk_stopped"), "is not finished and has no model yet"),
+        (
+            ("evaluate", "--model=tests/fixtures/node_rk_stopped"),
+            "is not finished and has no model yet",
+        ),
     ],
 )
 def test_a_wrong_path_is_told_before_tensorflow_is_loaded(arguments, sentence):

@@ -26,6 +26,26 @@ def test_recipe_sets_its_fields_and_no_others():
     assert config == with_recipe(NODE_ADJOINT, "modern")
 
 
+@pytest.mark.parametrize(
+    ("changes", "head", "warmup"),
+    [
+        ({"epochs": 1}, 0, 0),
+        ({"epochs": 2}, 1, 0),
+        ({"epochs": 3}, 1, 1),
+        ({"epochs": 4}, 2, 1),
+        ({"epochs": 4, "head_epochs": 3}, 3, 0),
+        ({"epochs": 4, "head_epochs": 0}, 0, 1),
+        ({"epochs": 3, "warmup_epochs": 0}, 1, 0),
+        ({}, 2, 1),
+    ],
+)
+def test_few_epochs_have_fewer_of_the_head_and_of_warm_up(changes, head, warmup):
+    config = with_recipe(BASELINE, "modern", **changes)
+    assert (config.head_epochs, config.warmup_epochs) == (head, warmup)
+    given = {name: str(value) for name, value in changes.items()}
+    assert config_of("baseline", {"recipe": "modern", **given}, []) == config
+
+
 def test_a_flag_beside_the_recipe_wins():
     values = {"recipe": "modern", "ema": "0", "epochs": "9", "weight_decay": "0.0"}
     config = config_of("baseline", values, ["--nohflip"])

@@ -182,6 +182,7 @@ def test_a_run_by_the_modern_recipe_ends_with_the_average_of_its_best_epoch(tmp_
     assert metrics["validation"]["accuracy"] == pytest.approx(max(accuracies))
     losses = [row["val_loss"] for row in rows]
     best = int(np.argmax(accuracies))
+    assert (metrics["epochs"], metrics["kept_epoch"]) == (4, best + 1)
     assert metrics["validation"]["loss"] == pytest.approx(losses[best], rel=1e-4)
     rates = [row["learning_rate"] for row in rows]
     assert rates == pytest.approx([3e-3, 3e-3, 1.5e-3, 0], abs=1e-6)
