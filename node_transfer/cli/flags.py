@@ -186,8 +186,9 @@ def _define_ode_flags(defaults: ExperimentConfig):
         "gradient",
         defaults.gradient,
         list(methods.GRADIENTS),
-        "backprop (the exact gradient of the solver's steps) or adjoint (the adjoint "
-        "sensitivity method, in constant memory).",
+        "backprop (the exact gradient of the solver's steps), adjoint (the adjoint "
+        "sensitivity method, in constant memory), or autodiff (as backprop, by "
+        "TensorFlow's own differentiation).",
     )
 
 

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 import os
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -62,10 +63,14 @@ def find(root: Path) -> Found:
             class in validation or test that has no training images.
     """
     splits, others, stray, empty = {}, collections.Counter(), [], []
-    for name, folders in _split_folders(root).items():
+    of_splits = _split_folders(root)
+    for folder in {root: None, **dict.fromkeys(itertools.chain(*of_splits.values()))}:
+        beside = [file for file in _visible(folder) if not file.is_dir()]
+        stray += [file.name for file in beside if _is_image(file)]
+        others.update(file.suffix.lower() for file in beside if not _is_image(file))
+    for name, folders in of_splits.items():
         splits[name] = SplitFiles()
         for folder in folders:
-            stray += [file.name for file in _visible(folder) if _is_image(file)]
             for of_class in _folders_in(folder):
                 files = list(walk(of_class, _stop))
                 images = [file for file in files if _is_image(file)]
@@ -137,13 +142,13 @@ def _notes(root, others, stray, empty) -> tuple[str, ...]:
             for kind, count in sorted(others.items())
         )
         notes.append(
-            f"{sum(others.values())} files in {str(root)!r} are no images by their names "
-            f"and are left out: {kinds}"
+            f"no images by their names, and so left out of {str(root)!r}: {kinds}"
         )
     if stray:
+        more = f" and {len(stray) - 1} more" if len(stray) > 1 else ""
         notes.append(
-            f"{len(stray)} images in {str(root)!r} are in no folder of a class and are "
-            f"left out, {stray[0]!r} first"
+            "images in no folder of a class, and so left out of "
+            f"{str(root)!r}: {stray[0]!r}{more}"
         )
     if empty:
         notes.append(

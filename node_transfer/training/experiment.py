@@ -133,7 +133,7 @@ def _run(
     if cached:
         experiment.train_on(features_of(config, model, data))
     if not evaluated:
-        _evaluate_start(experiment)
+        _evaluate_start(experiment, verbose)
     fit(experiment, epochs_done, rows, verbose, bool(state and state.stopped))
     end(experiment, rows)
     _save(experiment)
@@ -209,9 +209,12 @@ def _take_up(experiment: Experiment, state: State | None) -> list[dict]:
     return rows
 
 
-def _evaluate_start(experiment: Experiment) -> None:
+def _evaluate_start(experiment: Experiment, verbose: int) -> None:
     """Adds the numbers before the first epoch to the record."""
     run, workers = experiment.run, experiment.workers
+    if verbose:
+        count = experiment.data.sizes["validation"]
+        print(f"Evaluating the {count:,} validation images before epoch 1", flush=True)
     with divergence_told(run, workers):
         results = experiment.loop.evaluate(*experiment.validation())
         check_finite("the validation loss", results["loss"], BEFORE)

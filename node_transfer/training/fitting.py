@@ -124,6 +124,14 @@ def fit(
 def _train(experiment: Experiment, epochs: range, rows: list[dict], verbose: int):
     """Trains the epochs of one stage."""
     run, config = experiment.run, experiment.config
+    steps = experiment.steps("train")
+    if verbose:
+        images = experiment.data.sizes["train"]
+        print(
+            f"Compiling the step of training, which takes a while; then {steps:,} steps "
+            f"of {config.batch_size} make an epoch of {images:,} images",
+            flush=True,
+        )
     watch = StopAtDivergence()
     batches = training_batches(
         experiment.examples, config.batch_size, config.seed, epochs.start, epochs.stop,
@@ -133,7 +141,7 @@ def _train(experiment: Experiment, epochs: range, rows: list[dict], verbose: int
     with told, board_failures_told(run):
         experiment.loop.fit(
             batches,
-            experiment.steps("train"),
+            steps,
             *experiment.validation(),
             epochs,
             _callbacks(experiment, watch, rows),

@@ -122,15 +122,20 @@ def test_what_is_found_below_a_class(tmp_path, capsys):
     (root / "Thumbs").mkdir()
     (root / "grün und blau" / "back").symlink_to(root / "grün und blau")
     (root / "red" / "linked.png").symlink_to(paint(tmp_path.parent / "far.png", green))
-    paint(root / "alone.png")
+    for name in ("alone.png", "alone, too.png"):
+        paint(root / name)
+    (root / "notes.txt").write_text("no picture")
     data = load(root)
     assert data.class_names == ("grün und blau", "red")
     assert sum(data.sizes.values()) == 10
     assert data.source["files"] == {"train": {"grün und blau": 4, "red": 6}}
-    assert data.source["other_files"] == {".heic": 1, ".txt": 1}
+    assert data.source["other_files"] == {".heic": 1, ".txt": 2}
     told = capsys.readouterr().err
-    assert "2 files" in told and "1 .heic, 1 .txt" in told
-    assert "1 images" in told and "'alone.png' first" in told
+    assert (
+        f"no images by their names, and so left out of {str(root)!r}: 1 .heic, 2 .txt"
+        in told
+    )
+    assert "class, and so left out of" in told and "'alone, too.png' and 1 more" in told
     assert "'Thumbs'" in told
 
 
