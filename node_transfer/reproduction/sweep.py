@@ -223,10 +223,11 @@ def _result(run: PlannedRun) -> str:
     if not run.directory.finished:
         return "not finished"
     metrics = run.directory.read_metrics()
-    minutes = metrics["seconds"]["training"] / 60
+    seconds = metrics["seconds"]["training"]
+    time = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
     return (
         f"test accuracy {metrics['test']['accuracy']:.1%}, {metrics['epochs']} epochs in "
-        f"{minutes:.1f} min, {run.directory.path}"
+        f"{time} of training, {run.directory.path}"
     )
 
 

@@ -37,9 +37,7 @@ def folder(tmp_path):
 
 def test_every_model_has_a_row_whatever_became_of_it(folder):
     table = write_comparison(folder)
-    with (folder / "comparison.csv").open() as file:
-        header, *rows = csv.reader(file)
-    rows = {row[0]: dict(zip(header, row, strict=True)) for row in rows}
+    rows = {row[0]: dict(zip(table.headers, row, strict=True)) for row in table.rows}
     assert list(rows) == ["Net-none", "Net-ode-dopri5", "Net-residual", "Net-dense"]
     ours = rows["Net-ode-dopri5"]
     assert ours["test accuracy (%)"] == "85.00 ± 7.07 (n=2)"
@@ -55,6 +53,21 @@ def test_every_model_has_a_row_whatever_became_of_it(folder):
     svg = (folder / "comparison.svg").read_text()
     assert svg.startswith("<?xml") and (folder / "comparison.png").stat().st_size > 1000
     assert "cifar10, 45,000 training images" in table.title
+
+
+def test_the_csv_has_plain_numbers_of_every_run(folder):
+    write_comparison(folder)
+    with (folder / "comparison.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["model"], row["seed"]) for row in rows] == [
+        ("Net-none", "0"), ("Net-ode-dopri5", "0"), ("Net-ode-dopri5", "1"),
+        ("Net-residual", "0"), ("Net-dense", "0"),
+    ]  # fmt: skip
+    first, second = rows[1:3]
+    assert {first["test_accuracy"], second["test_accuracy"]} == {"0.8", "0.9"}
+    assert (first["parameters"], float(first["nfe"])) == ("12345", 13)
+    assert (first["training_seconds"], first["state"]) == ("20.0", "finished")
+    assert rows[0]["test_accuracy"] == "" and rows[4]["state"] == "No memory."
 
 
 def test_a_folder_without_runs_is_one_sentence(tmp_path):
