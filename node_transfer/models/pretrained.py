@@ -182,8 +182,9 @@ def _from_file(spec: BackboneSpec, size: int, path: str):
     try:
         model.load_weights(path)
     except Exception as error:  # h5py and Keras raise many kinds here
+        what = first_line(error).partition(" Example error")[0]
         raise UserError(
             f"The file {path!r} does not hold weights of {spec.name} without its top "
-            f"({first_line(error)}); pass the file that belongs to this backbone."
+            f"({what}); pass the file that belongs to this backbone."
         ) from error
     return model, WeightsSource("file", Path(path).name)

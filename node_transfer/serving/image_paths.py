@@ -35,6 +35,16 @@ def image_paths(given: Iterable[str | os.PathLike]) -> Iterator[str]:
             yield path
 
 
+def stands_for_nothing(path: str) -> str | None:
+    """Says what is wrong with a pattern or a folder that was yielded as it is; `None`:
+    it is neither."""
+    if os.path.isdir(path):
+        return "a folder without images" if os.access(path, os.R_OK) else None
+    if glob.has_magic(path) and not os.path.lexists(path):
+        return "no file matches"
+    return None
+
+
 def _in_folder(path: str) -> Iterator[str]:
     closed = []
     for file in walk(Path(path), closed.append):

@@ -13,7 +13,7 @@ from node_transfer.data.image_files import UnreadableImageError, read_image
 from node_transfer.errors import UserError
 from node_transfer.models.transfer_classifier import TransferClassifier
 from node_transfer.resizing import resized
-from node_transfer.serving.image_paths import image_paths
+from node_transfer.serving.image_paths import image_paths, stands_for_nothing
 from node_transfer.serving.opening import open_model
 from node_transfer.training.evaluation import failures_told
 from node_transfer.training.saved_model import change_solver
@@ -119,7 +119,8 @@ def _read(model, path: str) -> np.ndarray | UnreadableImageError:
     try:
         image = read_image(path)
     except UnreadableImageError as error:
-        return error
+        nothing = stands_for_nothing(path)
+        return UnreadableImageError(path, nothing) if nothing else error
     if model.resizing is None:
         return image
     size = model.resizing.height, model.resizing.width

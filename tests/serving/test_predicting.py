@@ -97,6 +97,12 @@ def test_file_that_is_not_there_is_told_and_the_others_are_predicted(photos):
     assert [bool(p.error) for p in found] == [True, False]
 
 
+def test_what_stands_for_no_file_is_told_as_that(photos):
+    (photos / "empty").mkdir()
+    found = predict(classifier(), [photos / "no/*.jpg", photos / "empty"])
+    assert [p.error for p in found] == ["no file matches", "a folder without images"]
+
+
 def test_predictions_are_read_back_from_csv_and_json():
     rows = list(csv.DictReader(io.StringIO(prediction_formats.as_csv(ROWS, 2))))
     assert rows[0] == {
