@@ -22,12 +22,14 @@ class Drawing:
         caption: What stands below it.
         description: What it shows, for those who cannot see it.
         svg: The drawing.
+        width: How wide it was drawn, in inches, where it may not be shown much wider.
     """
 
     name: str
     caption: str
     description: str
     svg: bytes
+    width: float | None = None
 
 
 def curves(run: Run) -> list[Drawing]:
@@ -115,6 +117,7 @@ def confusion(matrix: np.ndarray, class_names: list[str]) -> Drawing | None:
         "Confusion matrix of the test images; a shade is the share of the true class.",
         f"{int(np.trace(matrix))} of {int(matrix.sum())} on the diagonal.",
         content,
+        side,
     )
 
 
