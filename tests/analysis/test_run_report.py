@@ -71,7 +71,7 @@ def test_the_page_shows_all_that_the_run_has(run_folder):
     report = write_run_report(run_folder)
     assert report == run_folder / "report.html"
     page = report.read_text(encoding="utf-8")
-    names = re.findall(r'<figure id="(\w+)">', page)
+    names = re.findall(r'<figure id="(\w+)"', page)
     assert names == ["accuracy", "loss", "nfe", "confusion", "paths"]
     assert page.count("data:image/png;base64,") == 2
     assert "<strong>cat</strong>, taken for dog (65%)" in page
