@@ -40,7 +40,7 @@ def pickled(model):
 
 
 @pytest.mark.parametrize(
-    "copied", slow_after(2, [keras.models.clone_model, pickled, by_config, copy.deepcopy])
+    "copied", slow_after(1, [keras.models.clone_model, pickled, by_config, copy.deepcopy])
 )
 def test_a_copy_is_the_same_function_with_weights_of_its_own(copied):
     model = classifier()

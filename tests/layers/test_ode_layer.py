@@ -33,12 +33,15 @@ def block_of(model):
 
 @pytest.mark.parametrize(
     ("dynamics", "gradient"),
-    [
-        ("dense", "adjoint"),
-        ("conv", "backprop"),
-        pytest.param("dense", "backprop", marks=pytest.mark.slow),
-        pytest.param("conv", "adjoint", marks=pytest.mark.slow),
-    ],
+    slow_after(
+        1,
+        [
+            ("dense", "adjoint"),
+            ("conv", "backprop"),
+            ("dense", "backprop"),
+            ("conv", "adjoint"),
+        ],
+    ),
 )
 def test_model_trains_and_reloads_to_the_same_function(dynamics, gradient, tmp_path):
     if dynamics == "dense":

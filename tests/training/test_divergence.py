@@ -68,8 +68,17 @@ def test_epochs_before_a_divergence_are_kept(tmp_path, monkeypatch):
     assert state.epochs_done == 2
     assert all(np.isfinite(array).all() for array in state.arrays)
 
-    monkeypatch.undo()
-    anew = dataclasses.replace(config, overwrite=True, clip_norm=1.0, epochs=1)
+
+@pytest.mark.slow
+def test_a_run_that_diverged_is_begun_anew(tmp_path):
+    config = quick(
+        BASELINE, tmp_path / "run", epochs=2, train_examples=64, learning_rate=1e30
+    )
+    with pytest.raises(UserError, match="diverged"):
+        run_experiment(config, verbose=0)
+    run = RunDirectory(config.output_dir)
+    assert run.diverged
+    anew = dataclasses.replace(config, overwrite=True, learning_rate=1e-3, epochs=1)
     run_experiment(anew, verbose=0)
     assert run.finished and run.diverged is None
     assert not (run.path / "diverged.json").exists()
