@@ -12,6 +12,7 @@ from absl import flags as absl_flags
 from node_transfer.cli import flags, startup
 from node_transfer.cli.command_line import Command
 from node_transfer.runs.inputs import model_file
+from node_transfer.serving.outputs import ENDINGS, free_path
 
 
 def define_flags() -> None:
@@ -22,7 +23,7 @@ def define_flags() -> None:
     absl_flags.DEFINE_enum(
         "format",
         "saved_model",
-        ["saved_model", "tflite", "onnx"],
+        list(ENDINGS),
         "saved_model (TensorFlow Serving, C++, Python), tflite (phones), or onnx.",
     )
     absl_flags.DEFINE_string(
@@ -42,11 +43,12 @@ def export() -> None:
     """Exports the model that the flags name, and prints how it compares."""
     from tabulate import tabulate
 
-    model_file(absl_flags.FLAGS.model)  # before TensorFlow, which takes seconds
+    values = absl_flags.FLAGS
+    model_file(values.model)  # before TensorFlow, which takes seconds
+    free_path(values.output, values.format, values.overwrite)
     startup.load_tensorflow()
     from node_transfer.serving.exporting import export as export_model
 
-    values = absl_flags.FLAGS
     done = export_model(
         values.model,
         values.output,

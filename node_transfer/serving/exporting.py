@@ -23,8 +23,14 @@ from node_transfer.serving.comparison import (
     largest_change,
     made_images,
 )
-from node_transfer.serving.formats import FORMATS, ExportFormat, labels_of
+from node_transfer.serving.formats import FORMATS, ExportFormat
 from node_transfer.serving.opening import open_model
+from node_transfer.serving.outputs import (
+    check_labels,
+    free_path,
+    labels_of,
+    labels_path,
+)
 from node_transfer.serving.served import image_spec
 from node_transfer.training.saved_model import change_solver
 
@@ -95,9 +101,10 @@ def export(
     True
     """
     row = _format(format)
-    path = _free_path(Path(output), row, overwrite)
+    path = free_path(os.fspath(output), row.name, overwrite)
     model, class_names = open_model(model)
-    _check_labels(_labels(row, path), class_names, overwrite)
+    labels = labels_path(path, row.name)
+    check_labels(labels, class_names, overwrite)
     if not row.by_tensorflow and model.dtype_policy.name != "float32":
         raise UserError(
             f"The model computes in {model.dtype_policy.name}, which format={format!r} "
@@ -123,7 +130,7 @@ def export(
             now = grid.solve_on_grid(model, spec, batches, before, bound)
             found = attempt.write(now)
         solver, cost = grid.solver_told(model), largest_change(before, now)
-    return Export(path, _labels(row, path), solver, trained, cost, tuple(found), why)
+    return Export(path, labels, solver, trained, cost, tuple(found), why)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,7 +157,7 @@ class _Attempt:
             self._write(partial)
             found = differences(self.row.name, partial, self.batches, expected)
             self._check(found)
-            labels = _labels(self.row, self.path)
+            labels = labels_path(self.path, self.row.name)
             if not self.row.by_tensorflow:
                 with durable.written_aside(labels, "output") as partial_labels:
                     partial_labels.write_bytes(labels_of(self.class_names))
@@ -223,51 +230,3 @@ def _format(name: str) -> ExportFormat:
     if name not in FORMATS:
         raise UserError(f"format is {name!r}: choose one of {', '.join(FORMATS)}.")
     return FORMATS[name]
-
-
-def _free_path(path: Path, row: ExportFormat, overwrite: bool) -> Path:
-    """Returns the path to write; raises `UserError` where it is none."""
-    if path.suffix != row.ending and row.ending:
-        raise UserError(
-            f"output is {str(path)!r}: pass a name that ends in {row.ending}, as a file "
-            f"of format={row.name!r} does."
-        )
-    if not path.exists():
-        return path
-    if not overwrite:
-        raise _in_the_way(path)
-    ours = path.is_file() if row.ending else (path / "saved_model.pb").is_file()
-    if not ours:
-        raise UserError(
-            f"{str(path)!r} is no export of format={row.name!r}, and is not replaced: "
-            "pass output= with another name."
-        )
-    return path
-
-
-def _check_labels(path: Path, class_names: tuple[str, ...], overwrite: bool) -> None:
-    """Raises `UserError` where labels are there that are not those of these classes.
-
-    Exports of one model in several formats share theirs.
-    """
-    if overwrite or not path.exists():
-        return
-    try:
-        same = path.read_bytes() == labels_of(class_names)
-    except OSError:
-        same = False
-    if not same:
-        raise _in_the_way(path)
-
-
-def _in_the_way(path: Path) -> UserError:
-    return UserError(
-        f"There is something at {str(path)!r} already: pass overwrite=True to replace "
-        "it, or output= with another name."
-    )
-
-
-def _labels(row: ExportFormat, path: Path) -> Path:
-    if row.ending:
-        return path.with_suffix(".labels.txt")
-    return path / "assets.extra" / "labels.txt"

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from node_transfer.models.transfer_classifier import TransferClassifier
+from node_transfer.serving.outputs import labels_of
 from node_transfer.serving.served import frozen, image_spec, served
 
 LABELS = "labels.txt"
@@ -22,15 +23,13 @@ class ExportFormat:
     """A format.
 
     Attributes:
-        name: Its key in `FORMATS`, and what `outside.py` calls it.
-        ending: That of its files' names; empty: it is a folder.
+        name: Its key in `FORMATS` and `outputs.ENDINGS`, and what `outside.py` calls it.
         by_tensorflow: Whether it is TensorFlow that runs it: then it takes images of any
             size, computes in every precision, and raises where a solve fails.
         write: `write(model, class_names, path)`, at a path where nothing is.
     """
 
     name: str
-    ending: str
     by_tensorflow: bool
     write: Callable[[TransferClassifier, Sequence[str], Path], None]
 
@@ -74,17 +73,11 @@ def _frozen(model):
     return frozen(served(model, spec, class_names=None), spec), spec
 
 
-def labels_of(class_names: Sequence[str]) -> bytes:
-    """Returns the names of the classes, a line each, in the order of the
-    probabilities, as UTF-8."""
-    return "".join(f"{name}\n" for name in class_names).encode()
-
-
 FORMATS = {
     row.name: row
     for row in (
-        ExportFormat("saved_model", "", True, _write_saved_model),
-        ExportFormat("tflite", ".tflite", False, _write_tflite),
-        ExportFormat("onnx", ".onnx", False, _write_onnx),
+        ExportFormat("saved_model", True, _write_saved_model),
+        ExportFormat("tflite", False, _write_tflite),
+        ExportFormat("onnx", False, _write_onnx),
     )
 }

@@ -13,6 +13,7 @@ from node_transfer.runs.config import EXPERIMENTS
 from tests.conftest import PROJECT
 from tests.slowly import slow_after
 
+EXPORT = ("export", "--model=tests/fixtures/baseline", "--format=tflite")
 CLEAN = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
@@ -115,6 +116,11 @@ def test_what_is_no_command_is_one_sentence(arguments, sentence):
             "holds a finished run on",
         ),
         (("predict", "--model=no", "a.png"), "There is no model file 'no'"),
+        ((*EXPORT, "--output=a.onnx"), "pass a name that ends in .tflite, as a file of"),
+        (
+            (*EXPORT[:2], "--output=README.md"),
+            "There is something at 'README.md' already",
+        ),
         (
             ("evaluate", "--model=tests/fixtures/node_rk_stopped"),
             "is not finished and has no model yet",

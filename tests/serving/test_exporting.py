@@ -106,7 +106,7 @@ def refuse(adaptive):
             raise RuntimeError("no such operation\nand more")
         path.write_text(str(model.block.options.num_steps))
 
-    return formats.ExportFormat("tflite", ".tflite", False, write)
+    return formats.ExportFormat("tflite", False, write)
 
 
 def answer_for_it(monkeypatch):
