@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from node_transfer.training.evaluation import evaluations_forward
+from node_transfer.training.progress import Progress
 
 LOSS = "loss"  # Keras's name for the mean of the loss
 
@@ -75,10 +76,10 @@ class Loop:
             callbacks, verbose: As in `keras.Model.fit`.
             last_epoch: What a progress bar counts to; `None`: these epochs' last.
         """
+        shown = [Progress()] if verbose else []
         callbacks = keras.callbacks.CallbackList(
-            callbacks,
+            [*callbacks, *shown],
             add_history=True,
-            add_progbar=verbose != 0,
             model=self._model,
             verbose=verbose,
             epochs=last_epoch or epochs.stop,
