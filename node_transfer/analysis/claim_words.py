@@ -94,8 +94,8 @@ def told(outcome: str, count: int) -> str:
 
 def minutes(values: dict[int, float]) -> str:
     """Each seed's minutes."""
-    texts = (f"{v:.0f}" if math.isfinite(v) else "never" for v in values.values())
-    return f"{', '.join(texts)} min"
+    texts = [f"{v:.0f}" if math.isfinite(v) else "never" for v in values.values()]
+    return ", ".join(texts) + ("" if set(texts) == {"never"} else " min")
 
 
 def given(values: dict[int, float]) -> str:
