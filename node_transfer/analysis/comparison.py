@@ -27,7 +27,7 @@ HEADERS = (
     "features (s)",
     "state",
 )
-# Columns of numbers in the file for programs, and where `metrics.json` has them.
+# The numbers that are compared, and where `metrics.json` has them.
 COLUMNS = {
     "test_accuracy": ("test", "accuracy"),
     "parameters": ("parameters",),
@@ -127,22 +127,22 @@ def table(models: list[Compared]) -> Table:
     rows = []
     for model in models:
         first = next(iter(model.runs.values()), None)
-        parameters = next(iter(model.values("parameters").values()), None)
+        parameters = next(iter(model.values(*COLUMNS["parameters"]).values()), None)
         rows.append(
             (
                 model.name,
                 provenance.weights(first) if first else "-",
-                mean_and_deviation(model.values("test", "accuracy"), 100, 2),
+                mean_and_deviation(model.values(*COLUMNS["test_accuracy"]), 100, 2),
                 "-" if parameters is None else f"{parameters:,}",
                 mean_and_deviation(
-                    model.values("images_per_second"), digits=0, count=False
+                    model.values(*COLUMNS["images_per_second"]), digits=0, count=False
                 ),
-                mean_and_deviation(model.values("nfe", "forward"), count=False),
+                mean_and_deviation(model.values(*COLUMNS["nfe"]), count=False),
                 mean_and_deviation(
-                    model.values("seconds", "training"), digits=0, count=False
+                    model.values(*COLUMNS["training_seconds"]), digits=0, count=False
                 ),
                 mean_and_deviation(
-                    model.values("features", "seconds"), digits=0, count=False
+                    model.values(*COLUMNS["features_seconds"]), digits=0, count=False
                 ),
                 model.state,
             )
@@ -177,8 +177,8 @@ def draw(models: list[Compared], stem) -> None:
         for row, model in enumerate(models):
             mark = {**lines[row % len(lines)], "linestyle": "none", "markersize": 6}
             for axes, path in (
-                (accuracy, ("test", "accuracy")),
-                (seconds, ("seconds", "training")),
+                (accuracy, COLUMNS["test_accuracy"]),
+                (seconds, COLUMNS["training_seconds"]),
             ):
                 values = list(model.values(*path).values())
                 axes.plot(values, [row] * len(values), **mark)

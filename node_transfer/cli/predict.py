@@ -51,7 +51,7 @@ def predict(paths: list[str]) -> None:
     output = Path(values.output) if values.output else None
     if output is not None:
         _try(output)
-    model_file(absl_flags.FLAGS.model)  # before TensorFlow, which takes seconds
+    model_file(values.model)  # before TensorFlow, which takes seconds
     startup.load_tensorflow()
     from node_transfer.serving import prediction_formats
     from node_transfer.serving.predicting import predictions

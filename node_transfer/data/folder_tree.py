@@ -64,7 +64,7 @@ def find(root: Path) -> Found:
     """
     splits, others, stray, empty = {}, collections.Counter(), [], []
     of_splits = _split_folders(root)
-    for folder in {root: None, **dict.fromkeys(itertools.chain(*of_splits.values()))}:
+    for folder in dict.fromkeys(itertools.chain([root], *of_splits.values())):
         beside = [file for file in _visible(folder) if not file.is_dir()]
         stray += [file.name for file in beside if _is_image(file)]
         others.update(file.suffix.lower() for file in beside if not _is_image(file))
