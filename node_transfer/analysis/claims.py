@@ -18,17 +18,12 @@ from node_transfer.analysis.claim_words import (
     Part,
 )
 from node_transfer.analysis.inference import EQUIVALENT, HIGHER, UNTOLD
+from node_transfer.analysis.lineup import CONTROLS
 from node_transfer.analysis.roughness import WINDOWS
 from node_transfer.analysis.runs import Sweep
 from node_transfer.analysis.stability import CURVES
 
 PROTOCOL_COMMIT = "edff972"  # docs/protocol.md before the first run that it judges
-CONTROLS = {
-    "node_rk_cold": "baseline",
-    "node_adjoint_cold": "baseline_sgd",
-    "node_rk": "more_adam",
-    "node_adjoint": "more_sgd",
-}
 VALIDATION = ("val_accuracy", "val_loss")
 ADJOINTS = {"node_adjoint_cold": "node_rk_cold", "node_adjoint": "node_rk"}
 

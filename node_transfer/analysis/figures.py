@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from node_transfer.analysis import forest, measures, paper, style
+from node_transfer.analysis import forest, measures, paper, style, training_curves
 from node_transfer.analysis.figure import Figure
 from node_transfer.analysis.lineup import MODELS
 from node_transfer.analysis.model_diagram import draw_model
@@ -29,7 +29,13 @@ def draw_figures(sweep: Sweep, folder) -> list[Figure]:
     for number, (name, curve, caption) in paper.FIGURES.items():
         if sweep.of(name):
             figures.append(_paper_figure(sweep, folder, number, name, curve, caption))
-    for draw in (forest.draw, _validation_curves, _nfe, _accuracy_against_seconds):
+    for draw in (
+        forest.draw,
+        training_curves.draw,
+        _validation_curves,
+        _nfe,
+        _accuracy_against_seconds,
+    ):
         drawn = draw(sweep, folder)
         if drawn is not None:
             figures.append(drawn)

@@ -79,8 +79,13 @@ MODELS = {model.name: model for model in LINEUP}
 PAPER_MODELS = ("baseline", "node_rk", "node_adjoint")
 NODE_MODELS = ("node_rk", "node_adjoint")
 
-# What the block adds: each warm-started model against its own start trained on.
-CONTROLS = {"node_rk": "more_adam", "node_adjoint": "more_sgd"}
+# What the block adds: a model with the block and the same training without it.
+CONTROLS = {
+    "node_rk_cold": "baseline",
+    "node_adjoint_cold": "baseline_sgd",
+    "node_rk": "more_adam",
+    "node_adjoint": "more_sgd",
+}
 
 # Left minus right; both share the seed.
 COMPARISONS = (

@@ -14,7 +14,7 @@ from node_transfer.analysis import (
 )
 from node_transfer.analysis.lineup import MODELS
 from node_transfer.analysis.numbers import numbers_csv
-from node_transfer.analysis.runs import Run, Sweep, read_sweep
+from node_transfer.analysis.runs import Run, Sweep, UnfinishedRun, read_sweep
 from node_transfer.analysis.table import Table
 from node_transfer.errors import UserError
 from node_transfer.runs.sweep_folder import run_name
@@ -118,7 +118,7 @@ def _html(sweep: Sweep, evidence, judged, made: list[Table], drawn, folder: Path
 
 def _missing(sweep: Sweep) -> dict[str, str]:
     """Returns the runs that are not finished, each with the reason."""
-    missing = dict.fromkeys(sweep.unfinished, "not finished")
+    missing = {run.path: _how_far(run) for run in sweep.unfinished_runs}
     for entry in sweep.record["runs"]:
         path = run_name(entry["seed"], entry["model"])
         if (
@@ -127,6 +127,12 @@ def _missing(sweep: Sweep) -> dict[str, str]:
         ):
             missing[path] = entry.get("failed", missing.get(path, "not begun"))
     return missing
+
+
+def _how_far(run: UnfinishedRun) -> str:
+    if not run.planned:
+        return "not finished"
+    return f"not finished, {run.epochs} of {run.planned} epochs"
 
 
 def _record(run: Run) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Reads run directories. Imports neither TensorFlow nor training."""
 
+import contextlib
 import dataclasses
 from collections.abc import Collection
 from pathlib import Path
@@ -46,20 +47,44 @@ class Run:
 
 
 @dataclasses.dataclass(frozen=True)
-class Sweep:
-    """The finished runs below one folder, `FOLDER/seed-S/NAME`.
+class UnfinishedRun:
+    """A run that has not come to its end: it is shown, and decides nothing.
 
     Attributes:
-        runs: A name of `LINEUP` to a seed to the run.
+        path: Its folder, from the sweep's folder on.
+        planned: Number of epochs that it is to have; `None` where its config cannot be
+            read.
+        history: As a finished run's; empty before its first whole epoch, and where
+            `history.csv` cannot be read.
+    """
+
+    path: str
+    planned: int | None
+    history: dict[str, list[float]]
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs that it has had so far."""
+        return len(self.history.get("epoch", ()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """The runs below one folder, `FOLDER/seed-S/NAME`.
+
+    Attributes:
+        runs: A name of `LINEUP` to a seed to the finished run.
         record: `sweep.json`, see `SweepFolder.read_record`.
-        unfinished: Paths of runs that have not come to their end, from the folder on.
+        unfinished: A name of `LINEUP` to a seed to the run that goes on.
         diverged: A name of `LINEUP` to a seed to how that run's training diverged.
         folder: What the runs' paths begin from.
     """
 
     runs: dict[str, dict[int, Run]]
     record: dict
-    unfinished: tuple[str, ...] = ()
+    unfinished: dict[str, dict[int, UnfinishedRun]] = dataclasses.field(
+        default_factory=dict
+    )
     diverged: dict[str, dict[int, str]] = dataclasses.field(default_factory=dict)
     folder: Path = Path()
 
@@ -86,8 +111,13 @@ class Sweep:
         }
 
     @property
+    def unfinished_runs(self) -> list[UnfinishedRun]:
+        """Every run that goes on, by model, then by seed."""
+        return [runs[seed] for runs in self.unfinished.values() for seed in sorted(runs)]
+
+    @property
     def all_runs(self) -> list[Run]:
-        """Every run, in the order of the line-up, then of the seeds."""
+        """Every finished run, in the order of the line-up, then of the seeds."""
         return [self.runs[name][s] for name in self.names for s in sorted(self.of(name))]
 
 
@@ -134,7 +164,7 @@ def read_sweep(folder) -> Sweep:
         UserError: There is no finished run, or a file of one cannot be read.
     """
     sweep = SweepFolder(folder)
-    runs, unfinished, diverged = {}, [], {}
+    runs, unfinished, diverged = {}, {}, {}
     for seed, model, directory in sweep.runs():
         if model not in MODELS:
             continue
@@ -145,9 +175,10 @@ def read_sweep(folder) -> Sweep:
         elif directory.diverged:
             diverged.setdefault(model, {})[seed] = directory.diverged
         else:
-            unfinished.append(path)
+            run = _read_unfinished(directory, path)
+            unfinished.setdefault(model, {})[seed] = run
     record = sweep.read_record()
-    read = Sweep(runs, record, tuple(unfinished), diverged, sweep.path)
+    read = Sweep(runs, record, unfinished, diverged, sweep.path)
     if not runs:
         raise UserError(
             f"{str(folder)!r} has no finished run (FOLDER/seed-0/baseline and so on): "
@@ -158,6 +189,14 @@ def read_sweep(folder) -> Sweep:
         )
     _check_alike(runs)
     return read
+
+
+def _read_unfinished(directory: RunDirectory, path: str) -> UnfinishedRun:
+    planned, history = None, {}
+    with contextlib.suppress(UserError):
+        planned = directory.read_experiment().epochs
+        history = _columns(directory.read_history())
+    return UnfinishedRun(path, planned, history)
 
 
 def _check_alike(runs: dict[str, dict[int, Run]]) -> None:

@@ -60,6 +60,18 @@ def figure(width: float = 4.5, height: float = 3.0, columns: int = 1):
 
 
 @contextlib.contextmanager
+def grid(width: float, height: float, rows: int, columns: int):
+    """Yields `(figure, 2-d array of axes)`, see `figure`.
+
+    Panels below each other share both scales, so that only the lowest has epochs.
+    """
+    with matplotlib.rc_context(SETTINGS):
+        fig = Figure(figsize=(width, height))
+        FigureCanvasAgg(fig)
+        yield fig, fig.subplots(rows, columns, sharex=True, sharey="col", squeeze=False)
+
+
+@contextlib.contextmanager
 def stacked(width: float, height: float, ratios):
     """Yields `(figure, array of axes)`, one panel below the other, see `figure`.
 

@@ -128,7 +128,8 @@ def test_every_number_has_the_path_of_its_run(sweep_folder):
 
 def test_every_figure_of_the_paper_is_drawn_twice(sweep_folder):
     stems = {f"figure_{n:02d}" for n in range(1, 13)}
-    stems |= {"forest", "validation_curves", "nfe", "accuracy_against_seconds"}
+    stems |= {"forest", "training_curves", "validation_curves", "nfe"}
+    stems |= {"accuracy_against_seconds"}
     for kind in ("svg", "png"):
         files = {path.stem for path in (sweep_folder / "figures").glob(f"*.{kind}")}
         assert files == stems
@@ -151,16 +152,51 @@ def test_a_folder_without_a_finished_run_is_an_error(tmp_path):
         read_sweep(tmp_path)
 
 
-def test_an_unfinished_run_is_named_and_left_out(tmp_path):
+def unfinish(path, epochs):
+    """Makes a run that was written by hand one that is to have so many epochs."""
+    (path / "metrics.json").unlink()
+    config = json.loads((path / "config.json").read_text())
+    config["experiment"]["epochs"] = epochs
+    (path / "config.json").write_text(json.dumps(config))
+
+
+def test_an_unfinished_run_is_named_and_drawn_and_judges_nothing(tmp_path):
     write_run(tmp_path, "baseline", 0, [0.7])
-    (write_run(tmp_path, "node_rk", 0, [0.7]) / "metrics.json").unlink()
+    write_report(tmp_path)
+    judged = [
+        (tmp_path / name).read_bytes()
+        for name in ("tables/table_1.csv", "tables/controls.csv", "claims.md")
+    ]
+    unfinish(write_run(tmp_path, "node_rk", 0, [0.7, 0.8]), 100)
     sweep = read_sweep(tmp_path)
     assert sweep.names == ["baseline"]
-    assert sweep.unfinished == ("seed-0/node_rk",)
+    (run,) = sweep.unfinished_runs
+    assert (run.path, run.epochs, run.planned) == ("seed-0/node_rk", 2, 100)
     write_report(tmp_path)
-    assert "seed-0/node_rk: not finished" in (tmp_path / "report.html").read_text(
-        encoding="utf-8"
-    )
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "seed-0/node_rk: not finished, 2 of 100 epochs" in page
+    assert "NODE-RK: unfinished, 2 of 100 epochs" in page
+    assert judged == [
+        (tmp_path / name).read_bytes()
+        for name in ("tables/table_1.csv", "tables/controls.csv", "claims.md")
+    ]
+
+
+@pytest.mark.parametrize("content", ["", "epoch,accu", None])
+def test_a_history_of_an_unfinished_run_that_cannot_be_read_is_no_curve(
+    tmp_path, content
+):
+    write_run(tmp_path, "baseline", 0, [0.7])
+    path = write_run(tmp_path, "node_rk", 0, [0.7])
+    unfinish(path, 100)
+    history = path / "history.csv"
+    history.unlink() if content is None else history.write_text(content)
+    (run,) = read_sweep(tmp_path).unfinished_runs
+    assert run.epochs == 0
+    write_report(tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "seed-0/node_rk: not finished, 0 of 100 epochs" in page
+    assert "NODE-RK: " not in page
 
 
 def diverge(folder, name, seed, what):
@@ -180,7 +216,7 @@ def test_a_run_that_diverged_is_shown_as_one_and_not_as_missing(tmp_path):
     record = [{"model": "node_rk", "seed": 2, "command": "x", "failed": "exit code 2"}]
     (tmp_path / "sweep.json").write_text(json.dumps({"runs": record}))
     sweep = read_sweep(tmp_path)
-    assert sweep.unfinished == () and sweep.seeds == [1, 2]
+    assert sweep.unfinished == {} and sweep.seeds == [1, 2]
     printed = write_report(tmp_path)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Diverged: seed-2/node_rk, in epoch 4 the loss was 1e+23." in printed

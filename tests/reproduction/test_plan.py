@@ -57,7 +57,7 @@ def test_the_presets_keep_the_papers_ratios_of_epochs():
     ],
 )
 def test_a_control_differs_in_the_block_alone(left, right):
-    runs = by_model()
+    runs = by_model("cpu") | by_model("short")
     one, other = (dataclasses.asdict(runs[name].config) for name in (left, right))
     assert {key for key in one if one[key] != other[key]} <= {
         "experiment", "block", "gradient", "method", "num_steps", "rtol", "atol",

@@ -1,0 +1,98 @@
+"""The picture of whole trainings: what the paper's figures 2 to 12 show, side by side."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from node_transfer.analysis import style
+from node_transfer.analysis.figure import Figure
+from node_transfer.analysis.lineup import CONTROLS, MODELS
+from node_transfer.analysis.runs import Run, Sweep, UnfinishedRun
+
+# Left and right of a row: the title, the column while training, and of validation.
+PANELS = (
+    ("accuracy", "accuracy", "val_accuracy"),
+    ("loss", "loss", "val_loss"),
+)
+TRAINING, VALIDATION, CONTROL = "#E69F00", "#0072B2", "#999999"
+ROW_INCHES = 1.5
+
+
+def draw(sweep: Sweep, folder) -> Figure | None:
+    """Draws training and validation of the baseline and of each model with the block.
+
+    A row is a model, a line a run; the scales are the same in every row. Behind a model
+    with the block is the validation curve of the same training without it. A run that
+    goes on is drawn as far as it came, and called unfinished.
+
+    Returns:
+        The figure; `None` where none of these models has had an epoch.
+    """
+    rows = [name for name in ("baseline", *CONTROLS) if curves_of(sweep, name)]
+    if not rows:
+        return None
+    titles = [f"{MODELS[name].label}: {_length(sweep, name)}" for name in rows]
+    with style.grid(5.6, ROW_INCHES * len(rows) + 0.7, len(rows), len(PANELS)) as (
+        fig,
+        axes,
+    ):
+        for name, title, row in zip(rows, titles, axes, strict=True):
+            for panel, (label, training, validation) in zip(row, PANELS, strict=True):
+                for columns, colour, name_drawn in (
+                    (validation, CONTROL, CONTROLS.get(name)),
+                    (training, TRAINING, name),
+                    (validation, VALIDATION, name),
+                ):
+                    for run in curves_of(sweep, name_drawn).values():
+                        panel.plot(
+                            run.history["epoch"],
+                            run.history[columns],
+                            color=colour,
+                            linewidth=1.0,
+                        )
+                panel.set_ylabel(label)
+            row[0].yaxis.set_major_formatter(PercentFormatter(1.0))
+            row[0].set_title(title, loc="left", fontsize=11)
+        for panel in axes[-1]:
+            panel.set_xlabel("epoch")
+            panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        lines = {
+            "validation": VALIDATION,
+            "while training": TRAINING,
+            "validation without the block": CONTROL,
+        }
+        fig.legend(
+            [Line2D([], [], color=colour) for colour in lines.values()],
+            list(lines),
+            loc="outside lower center",
+            ncols=3,
+            fontsize=10,
+        )
+        style.save(fig, Path(folder) / "training_curves")
+    return Figure(
+        "training_curves",
+        "Accuracy and loss while training and on the validation images, a line a run, "
+        "the same scales for all; grey: the validation curve of the same training "
+        "without the block. What goes on is drawn as far as it came.",
+        "; ".join(titles) + ".",
+    )
+
+
+def curves_of(sweep: Sweep, name: str | None) -> Mapping[int, Run | UnfinishedRun]:
+    """Returns a model's runs that have had an epoch, by seed, finished or not."""
+    going = {s: run for s, run in sweep.unfinished.get(name, {}).items() if run.epochs}
+    return dict(sorted({**going, **sweep.of(name)}.items()))
+
+
+def _length(sweep: Sweep, name: str) -> str:
+    """Says for how many epochs a model was trained, and what is unfinished of it."""
+    finished = {run.epochs for run in sweep.of(name).values()}
+    said = [f"{' and '.join(map(str, sorted(finished)))} epochs"] if finished else []
+    said += [
+        f"unfinished, {run.epochs} of {run.planned} epochs"
+        for run in curves_of(sweep, name).values()
+        if isinstance(run, UnfinishedRun)
+    ]
+    return "; ".join(said)
