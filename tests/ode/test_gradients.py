@@ -74,7 +74,7 @@ TIMES = [(0.0, 1.0), (0.0, 0.4, 1.0), BACK]
     ("method", "gradient", "options", "times"),
     [
         pytest.param(
-            *case, times, marks=[] if case[0] in ("dopri5", "rk4") or times == BACK
+            *case, times, marks=[] if case[0] == "dopri5" or times == BACK
             else [pytest.mark.slow],
         )
         for case in CASES
@@ -208,8 +208,13 @@ def test_both_gradients_agree_for_nested_states():
         assert np.allclose(left, right, rtol=1e-8)
 
 
-@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
-@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize(
+    ("gradient", "graph"),
+    slow_after(
+        3,
+        [("backprop", False), ("adjoint", False), ("adjoint", True), ("backprop", True)],
+    ),
+)
 def test_second_derivative_is_refused(gradient, graph):
     def second(y0):
         with tf.GradientTape() as outer:

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from node_transfer import odeint
+from tests.slowly import slow_after
 
 ONE = tf.ones([1], tf.float64)
 
@@ -87,7 +88,7 @@ def exact(t):
     return middle * (np.exp(2 * (np.sin(t) - np.sin(0.8))) if t > 0.8 else 1)
 
 
-@pytest.mark.parametrize("method", ["dopri5", "dop853", "bosh3"])
+@pytest.mark.parametrize("method", slow_after(2, ["dopri5", "dop853", "bosh3"]))
 @pytest.mark.parametrize("way", [1, -1])
 def test_jumps_that_are_known_cost_no_rejections(method, way):
     t = [0.0, 0.1, 0.3, 0.5, 0.8, 0.9, 1.0][::way]

@@ -17,6 +17,7 @@ from node_transfer.reproduction.sweep import Program, run_sweep
 from node_transfer.runs.directory import RunDirectory
 from tests.analysis.made import write_run
 from tests.conftest import PROJECT
+from tests.slowly import slow_after
 
 RECORD = {"command": "node-transfer reproduce", "preset": "cpu", "note": None}
 PROGRAM = Program(("node-transfer",), ("node-transfer",), run_arguments)
@@ -194,14 +195,17 @@ def test_a_run_that_diverged_is_not_made_again(tmp_path):
 
 @pytest.mark.parametrize(
     ("flag", "sentence"),
-    [
-        ("--seeds=a", "pass whole numbers"),
-        ("--seeds=1,1", "none of them twice"),
-        ("--seeds=-1", "pass whole numbers"),
-        ("--models=resnet", "no model of the preset"),
-        ("--preset=gpu", "should be one of"),
-        ("--report_only", "has no finished run"),
-    ],
+    slow_after(
+        4,
+        [
+            ("--seeds=a", "pass whole numbers"),
+            ("--models=resnet", "no model of the preset"),
+            ("--preset=gpu", "should be one of"),
+            ("--report_only", "has no finished run"),
+            ("--seeds=1,1", "none of them twice"),
+            ("--seeds=-1", "pass whole numbers"),
+        ],
+    ),
 )
 def test_bad_flags_end_in_one_sentence_and_write_nothing(flag, sentence, tmp_path):
     done = reproduce(flag, f"--output_dir={tmp_path / 'out'}")

@@ -27,11 +27,14 @@ from tests.training.made import quick
 B3 = "EfficientNetB3"
 
 
+OF_BASELINE = {"epochs": 4, "train_examples": 128, "augment": True}
+
+
 @pytest.fixture(scope="module")
 def baseline_run(tmp_path_factory):
-    """A finished baseline run of B0 on 128 digits."""
+    """A finished baseline run of B0 on 128 digits, never stopped."""
     path = tmp_path_factory.mktemp("runs") / "baseline"
-    return run_experiment(quick(BASELINE, path, epochs=2, train_examples=128), verbose=0)
+    return run_experiment(quick(BASELINE, path, **OF_BASELINE), verbose=0)
 
 
 def test_run_directory_holds_the_whole_record(baseline_run):
@@ -48,11 +51,11 @@ def test_run_directory_holds_the_whole_record(baseline_run):
     assert record["data"]["class_names"] == list("0123456789")
     assert record["versions"]["tensorflow"].startswith("2.")
     history = baseline_run.read_history()
-    assert [row["epoch"] for row in history] == [1, 2]
+    assert [row["epoch"] for row in history] == [1, 2, 3, 4]
     for name in ("loss", "accuracy", "val_loss", "val_accuracy", "seconds"):
         assert name in history[0]
     metrics = baseline_run.read_metrics()
-    assert metrics["epochs"] == 2
+    assert metrics["epochs"] == 4
     assert metrics["nfe"]["forward"] is None
     for split in ("train", "validation", "test"):
         assert 0 <= metrics[split]["accuracy"] <= 1
@@ -206,11 +209,9 @@ def test_request_that_cannot_be_met_leaves_nothing(changes, complaint, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_killed_run_goes_on_to_the_same_numbers(tmp_path, capsys):
+def test_killed_run_goes_on_to_the_same_numbers(baseline_run, tmp_path, capsys):
     """SIGKILL after a first epoch, the same command again: as if never killed."""
-    changes = {"epochs": 4, "train_examples": 128, "augment": True}
-    whole = run_experiment(quick(BASELINE, tmp_path / "whole", **changes), verbose=0)
-    killed = RunDirectory(tmp_path / "killed")
+    whole, killed = baseline_run, RunDirectory(tmp_path / "killed")
     flags = [
         "--dataset=digits", "--weights=none", "--epochs=4", "--train_examples=128",
         "--batch_size=32", "--augment", f"--output_dir={killed.path}",
@@ -231,7 +232,7 @@ def test_killed_run_goes_on_to_the_same_numbers(tmp_path, capsys):
     done = killed.checkpoints.epochs_done
     assert 1 <= done < 4
 
-    run_experiment(quick(BASELINE, killed.path, **changes), verbose=0)
+    run_experiment(quick(BASELINE, killed.path, **OF_BASELINE), verbose=0)
     assert f"Going on after epoch {done}" in capsys.readouterr().out
     rows = zip(whole.read_history(), killed.read_history(), strict=True)
     for row, row_again in rows:

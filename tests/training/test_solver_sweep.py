@@ -16,7 +16,7 @@ from node_transfer.training.solver_sweep import sweep_solvers
 from tests.conftest import PROJECT
 
 
-def made_data(count=40, size=8):
+def made_data(count=32, size=8):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 255, (count, size, size, 3)).astype("uint8")
     labels = rng.integers(0, 3, count)
@@ -34,6 +34,7 @@ def made_model(block, size=8):
     return TransferClassifier(keras.Model(images, features), 3, block=block)
 
 
+# 32 images: batches of one shape, since each way is traced for every shape.
 def test_rows_are_those_of_the_same_weights_solved_otherwise():
     model, data = made_model(ODELayer(DenseDynamics(8))), made_data()
     model.block.dynamics.output_kernel.assign(3 * model.block.dynamics.output_kernel)
