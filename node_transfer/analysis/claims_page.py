@@ -20,17 +20,20 @@ from node_transfer.analysis.inference import (
 )
 from node_transfer.analysis.lineup import MODELS
 
+# "Cannot be told" is said of the question, since two models that "cannot be told apart"
+# would sound like equal ones.
 ACCURACY_SAID = {
-    EQUIVALENT: "is equivalent to",
-    HIGHER: "is higher than",
-    LOWER: "is lower than",
-    UNTOLD: "cannot be told from",
+    EQUIVALENT: "the test accuracy of {left} is equivalent to that of {right}",
+    HIGHER: "the test accuracy of {left} is higher than that of {right}",
+    LOWER: "the test accuracy of {left} is lower than that of {right}",
+    UNTOLD: "whether {left} is more or less accurate than {right} cannot be told",
 }
+LEVEL = "to the baseline's level of validation accuracy"
 EPOCHS_SAID = {
-    EQUIVALENT: "takes as many epochs as",
-    HIGHER: "takes more epochs than",
-    LOWER: "takes fewer epochs than",
-    UNTOLD: "takes epochs that cannot be told from those of",
+    EQUIVALENT: f"{{left}} takes as many epochs as {{right}} {LEVEL}",
+    HIGHER: f"{{left}} takes more epochs than {{right}} {LEVEL}",
+    LOWER: f"{{left}} takes fewer epochs than {{right}} {LEVEL}",
+    UNTOLD: f"whether {{left}} takes fewer epochs than {{right}} {LEVEL} cannot be told",
 }
 
 
@@ -51,22 +54,17 @@ def _first(evidence: Evidence) -> str:
         left, right = MODELS[primary.left].label, MODELS[primary.right].label
         c = result.comparison
         if primary.compare is protocol.test_accuracy:
-            verb = ACCURACY_SAID[result.outcome]
-            said.append(
-                f"the test accuracy of {left} {verb} that of {right} "
-                f"({primary.name}: {words.points(c)})"
-            )
+            sentence = ACCURACY_SAID[result.outcome]
+            numbers = words.points(c)
         else:
-            verb = EPOCHS_SAID[result.outcome]
+            sentence = EPOCHS_SAID[result.outcome]
             numbers = (
                 f"{c.mean:+.1f} [{c.low:+.1f}, {c.high:+.1f}]"
                 if math.isfinite(c.mean)
                 else "by counting seeds"
             )
-            said.append(
-                f"{left} {verb} {right} to the baseline's level of validation accuracy "
-                f"({primary.name}: {numbers})"
-            )
+        sentence = sentence.format(left=left, right=right)
+        said.append(f"{sentence} ({primary.name}: {numbers})")
     waiting = len(protocol.PRIMARIES) - len(said)
     if not said:
         return (
