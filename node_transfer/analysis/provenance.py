@@ -33,7 +33,8 @@ def weights(run: Run) -> str:
     if source["kind"] == "random":
         return "random weights"  # the detail says why, at length
     if source["kind"] == "run":
-        return f"network of the run {PurePath(run.experiment.init_from).name}"
+        what, _, _ = source["detail"].partition(" of the run")  # network, or and block
+        return f"{what} of the run {PurePath(run.experiment.init_from).name}"
     return source["detail"]
 
 

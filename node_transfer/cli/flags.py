@@ -104,7 +104,8 @@ def _define_model_flags(defaults: ExperimentConfig):
         "init_from",
         defaults.init_from,
         "Start from the network of an earlier run (its run directory or .keras file): "
-        "its backbone and final layer, as the paper adds the block to the trained model.",
+        "its backbone and final layer, as the paper adds the block to the trained model, "
+        "and its block where this run has the same one.",
     )
     define_device_flags(defaults)
 

@@ -49,7 +49,8 @@ def check_free(run: RunDirectory, config: ExperimentConfig) -> None:
         on = f" on {there!r}, where this one is on {config.dataset!r}" if other else ""
         raise UserError(
             f"{name!r} holds a finished run{on}: pass overwrite=True to replace it, or "
-            "output_dir= with another folder."
+            f"output_dir= with another folder (and init_from={name!r} to train its model "
+            "on)."
         )
     if run.diverged:
         raise UserError(

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from node_transfer.errors import UserError
+from node_transfer.errors import UserError, warn
 from node_transfer.models.backbones import check_backbone
+from node_transfer.models.block_weights import take_over
 from node_transfer.models.blocks import BLOCKS, block_input_of, find, make_block
 from node_transfer.models.own_parts import import_own, is_own, layer_class
 from node_transfer.models.pretrained import WeightsSource, backbone_with_source
@@ -62,10 +63,10 @@ def build_model(
         backbone, source = backbone_with_source(
             config.backbone, config.weights, image_size
         )
-        earlier_head = None
+        earlier = None
     else:
         earlier = _load_earlier(config, image_size, num_classes, class_names)
-        backbone, earlier_head = earlier.backbone, earlier.head.get_weights()
+        backbone = earlier.backbone
         source = WeightsSource("run", f"network of the run {config.init_from}")
     backbone.trainable = not config.freeze_backbone
     model = TransferClassifier(
@@ -77,13 +78,34 @@ def build_model(
         resize=config.resize,
         name="transfer_classifier",
     )
-    if earlier_head is None:
+    if earlier is None:
         # Of the seed alone, so that models with and without a block start out alike.
         initializer = keras.initializers.GlorotUniform(seed=config.seed)
         model.head.kernel.assign(initializer(model.head.kernel.shape))
     else:
-        model.head.set_weights(_widened(earlier_head, model.head.kernel.shape[0]))
+        head = earlier.head.get_weights()
+        model.head.set_weights(_widened(head, model.head.kernel.shape[0]))
+        if _goes_on_with_block(model, earlier, config):
+            source = WeightsSource(
+                "run", f"network and block of the run {config.init_from}"
+            )
     return model, source
+
+
+def _goes_on_with_block(
+    model: TransferClassifier, earlier: TransferClassifier, config: ExperimentConfig
+) -> bool:
+    """Takes over the earlier run's block where it can, and warns where it cannot."""
+    if earlier.block is None:
+        return False
+    if model.block is not None and take_over(model.block, earlier.block):
+        return True
+    ours = "has none" if model.block is None else "begins with another"
+    warn(
+        f"the run {config.init_from!r} has a trained block ({earlier.block.name}), which "
+        f"is left out, since this run {ours}"
+    )
+    return False
 
 
 def _widened(head: list[np.ndarray], channels: int) -> list[np.ndarray]:

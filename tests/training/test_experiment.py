@@ -1,5 +1,6 @@
 """Whole experiments in one process: digits, a short EfficientNetB0, real files."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from node_transfer.data.image_data import as_rgb
 from node_transfer.errors import UserError
 from node_transfer.runs.config import BASELINE, NODE_ADJOINT, NODE_RK
 from node_transfer.runs.directory import RunDirectory
+from node_transfer.training.build import build_model, resolve_backbone
 from node_transfer.training.experiment import run_experiment
 from node_transfer.training.saved_model import evaluate_saved
 from tests.conftest import PROJECT
@@ -25,8 +27,6 @@ from tests.own_process import in_own_process
 from tests.training.made import quick
 
 B3 = "EfficientNetB3"
-
-
 OF_BASELINE = {"epochs": 4, "train_examples": 128, "augment": True}
 
 
@@ -35,6 +35,11 @@ def baseline_run(tmp_path_factory):
     """A finished baseline run of B0 on 128 digits, never stopped."""
     path = tmp_path_factory.mktemp("runs") / "baseline"
     return run_experiment(quick(BASELINE, path, **OF_BASELINE), verbose=0)
+
+
+def same_weights(layer, other) -> bool:
+    pairs = zip(layer.get_weights(), other.get_weights(), strict=True)
+    return all(np.array_equal(left, right) for left, right in pairs)
 
 
 def test_run_directory_holds_the_whole_record(baseline_run):
@@ -103,8 +108,6 @@ def test_metrics_are_those_of_the_saved_model(baseline_run, capsys):
 
 
 def test_ode_runs_start_from_the_baselines_network(baseline_run, tmp_path):
-    from node_transfer.training.build import build_model, resolve_backbone
-
     config = resolve_backbone(
         quick(NODE_RK, tmp_path / "rk", weights=None, init_from=str(baseline_run.path))
     )
@@ -113,12 +116,7 @@ def test_ode_runs_start_from_the_baselines_network(baseline_run, tmp_path):
     baseline = load_model(baseline_run.model_path)
     assert source.kind == "run"
     for part in ("backbone", "head"):
-        pairs = zip(
-            getattr(model, part).get_weights(),
-            getattr(baseline, part).get_weights(),
-            strict=True,
-        )
-        assert all(np.array_equal(left, right) for left, right in pairs)
+        assert same_weights(getattr(model, part), getattr(baseline, part))
 
 
 @pytest.mark.parametrize(
@@ -127,7 +125,7 @@ def test_ode_runs_start_from_the_baselines_network(baseline_run, tmp_path):
     ids=lambda c: c.experiment,
 )
 def test_ode_run_trains_saves_and_evaluates_at_other_tolerances(
-    defaults, baseline_run, tmp_path
+    defaults, baseline_run, tmp_path, capsys
 ):
     config = quick(
         defaults, tmp_path / "run", weights=None, init_from=str(baseline_run.path),
@@ -147,6 +145,19 @@ def test_ode_run_trains_saves_and_evaluates_at_other_tolerances(
     grid = evaluate_saved(str(run.path), method="rk4")
     assert grid["nfe"] == 16
     assert grid["loss"] == pytest.approx(exact["loss"], rel=1e-2)
+    trained = load_model(run.model_path)
+    config = resolve_backbone(
+        quick(NODE_RK, tmp_path / "on", weights=None, init_from=str(run.path))
+    )
+    model, source = build_model(config, 32, 10)
+    assert source.detail.startswith("network and block of the run")
+    assert same_weights(model.block.dynamics, trained.block.dynamics)
+    config = dataclasses.replace(config, block="none")
+    model, source = build_model(config, 32, 10)
+    assert source.detail.startswith("network of the run")
+    assert same_weights(model.head, trained.head)
+    told = capsys.readouterr().err
+    assert "has a trained block (ode), which is left out, since this run has none" in told
 
 
 def test_fresh_process_prints_the_same_numbers(baseline_run):
