@@ -160,6 +160,7 @@ def _record(
         "file_sha256": start.checksum_of_start(config),
         "initial_sha256": checksums.of_arrays(experiment.model.get_weights()),
     }
+    start.warn_of_seen_images(config, data.source)
     run.prepare(
         config,
         {

@@ -15,6 +15,8 @@ from node_transfer.runs.config import ExperimentConfig
 from node_transfer.runs.directory import RunDirectory
 from node_transfer.runs.unreadable import write_unreadable
 
+DRAWN_BY_SEED = "folder:"  # datasets whose split is
+
 
 def images(config: ExperimentConfig, replicas: int, in_memory: bool = True) -> ImageData:
     """Returns the data of an experiment.
@@ -112,6 +114,36 @@ def warn_of_other_data(run: RunDirectory, provenance: dict) -> None:
             f"the data are not those that {str(run.path)!r} was trained on ({change}), "
             "so that training images may be among those evaluated"
         )
+
+
+def warn_of_seen_images(config: ExperimentConfig, provenance: dict) -> None:
+    """Warns where a run's validation and test may have what its start was trained on.
+
+    Args:
+        config: The experiment; nothing is known of a start that is a file alone.
+        provenance: What the record of its data says.
+    """
+    earlier = RunDirectory(config.init_from or "")
+    if config.init_from is None or not earlier.begun:
+        return
+    change = _change_of_data(earlier, provenance) or _change_of_split(
+        config, earlier.read_experiment()
+    )
+    if change:
+        warn(
+            f"{config.init_from!r} was trained on other images ({change}), so that some "
+            "that it was trained on may be among those that validate and test this run"
+        )
+
+
+def _change_of_split(config: ExperimentConfig, earlier: ExperimentConfig) -> str | None:
+    """How the same images are split otherwise; `None`: they are not."""
+    drawn = config.dataset.startswith(DRAWN_BY_SEED)
+    for name in ("validation_fraction", *(["seed"] if drawn else [])):
+        before, now = getattr(earlier, name), getattr(config, name)
+        if before != now:
+            return f"{name} was {before} and is {now}"
+    return None
 
 
 def _change_of_data(run: RunDirectory, provenance: dict) -> str | None:

@@ -130,8 +130,13 @@ def test_ode_run_trains_saves_and_evaluates_at_other_tolerances(
     config = quick(
         defaults, tmp_path / "run", weights=None, init_from=str(baseline_run.path),
         epochs=1, train_examples=64, learning_rate=1e-3, freeze_backbone=True,
+        validation_fraction=0.2,
     )  # fmt: skip
     run = run_experiment(config, verbose=0)
+    assert (
+        "was trained on other images (validation_fraction was 0.1 and is 0.2), so that "
+        "some that it was trained on may be among those"
+    ) in capsys.readouterr().err
     history = run.read_history()
     assert history[0]["nfe_forward"] >= 7
     assert history[0]["val_nfe_forward"] >= 7

@@ -1,7 +1,9 @@
 """From a folder of pictures to a run, its numbers by class, and what goes wrong."""
 
 import csv
+import dataclasses
 import json
+import re
 import shutil
 
 import keras
@@ -14,7 +16,7 @@ from node_transfer.errors import UserError
 from node_transfer.models.pretrained import WeightsSource
 from node_transfer.runs.config import BASELINE
 from node_transfer.runs.directory import RunDirectory
-from node_transfer.training import build
+from node_transfer.training import build, start
 from node_transfer.training.experiment import run_experiment
 from node_transfer.training.saved_model import evaluate_saved
 from tests.data.pictures import gallery, paint
@@ -150,6 +152,35 @@ def test_too_many_damaged_pictures_are_listed_whole(tmp_path):
     for path in (root / "red").glob("00[0-5].png"):
         path.unlink()
     assert run_experiment(config, verbose=0).finished  # in the same folder
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, None),
+        ({"seed": 1}, "seed was 3 and is 1"),
+        ({"validation_fraction": 0.3}, "validation_fraction was .* and is 0.3"),
+        ({"sha256": "0" * 64}, "their checksum was .* and is 000000000000"),
+    ],
+)
+def test_a_start_that_was_trained_on_images_held_out_here_is_warned_of(
+    changes, told, run, tmp_path, capsys
+):
+    source = run.read_config()["data"]
+    if "sha256" in changes:
+        source, changes = {"checksum": changes}, {}
+    config = dataclasses.replace(
+        run.read_experiment(),
+        init_from=str(run.path),
+        output_dir=str(tmp_path),
+        **changes,
+    )
+    start.warn_of_seen_images(config, source)
+    printed = capsys.readouterr().err
+    if told is None:
+        assert printed == ""
+    else:
+        assert re.search(rf"was trained on other images \({told}\), so that", printed)
 
 
 def test_a_run_on_other_classes_or_otherwise_resized_is_no_start(run, tmp_path):
