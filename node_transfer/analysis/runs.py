@@ -196,6 +196,8 @@ def _read_unfinished(directory: RunDirectory, path: str) -> UnfinishedRun:
     with contextlib.suppress(UserError):
         planned = directory.read_experiment().epochs
         history = _columns(directory.read_history())
+    if not set(NEEDED_OF_HISTORY) <= history.keys():
+        history = {}
     return UnfinishedRun(path, planned, history)
 
 

@@ -11,12 +11,13 @@ from node_transfer.analysis.figure import Figure
 from node_transfer.analysis.lineup import CONTROLS, MODELS
 from node_transfer.analysis.runs import Run, Sweep, UnfinishedRun
 
-# Left and right of a row: the title, the column while training, and of validation.
-PANELS = (
-    ("accuracy", "accuracy", "val_accuracy"),
-    ("loss", "loss", "val_loss"),
+QUANTITIES = ("accuracy", "loss")  # left and right of a row
+VALIDATION, TRAINING, CONTROL = (
+    "validation",
+    "while training",
+    "validation without the block",
 )
-TRAINING, VALIDATION, CONTROL = "#E69F00", "#0072B2", "#999999"
+COLOURS = {VALIDATION: "#0072B2", TRAINING: "#E69F00", CONTROL: "#999999"}
 ROW_INCHES = 1.5
 
 
@@ -34,40 +35,21 @@ def draw(sweep: Sweep, folder) -> Figure | None:
     if not rows:
         return None
     titles = [f"{MODELS[name].label}: {_length(sweep, name)}" for name in rows]
-    with style.grid(5.6, ROW_INCHES * len(rows) + 0.7, len(rows), len(PANELS)) as (
-        fig,
-        axes,
-    ):
+    height = ROW_INCHES * len(rows) + 0.7
+    with style.grid(5.6, height, len(rows), len(QUANTITIES)) as (fig, axes):
         for name, title, row in zip(rows, titles, axes, strict=True):
-            for panel, (label, training, validation) in zip(row, PANELS, strict=True):
-                for columns, colour, name_drawn in (
-                    (validation, CONTROL, CONTROLS.get(name)),
-                    (training, TRAINING, name),
-                    (validation, VALIDATION, name),
-                ):
-                    for run in curves_of(sweep, name_drawn).values():
-                        panel.plot(
-                            run.history["epoch"],
-                            run.history[columns],
-                            color=colour,
-                            linewidth=1.0,
-                        )
-                panel.set_ylabel(label)
-            row[0].yaxis.set_major_formatter(PercentFormatter(1.0))
+            for panel, quantity in zip(row, QUANTITIES, strict=True):
+                _draw_panel(panel, sweep, name, quantity)
             row[0].set_title(title, loc="left", fontsize=11)
+            row[0].yaxis.set_major_formatter(PercentFormatter(1.0))
         for panel in axes[-1]:
             panel.set_xlabel("epoch")
             panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        lines = {
-            "validation": VALIDATION,
-            "while training": TRAINING,
-            "validation without the block": CONTROL,
-        }
         fig.legend(
-            [Line2D([], [], color=colour) for colour in lines.values()],
-            list(lines),
+            [Line2D([], [], color=colour) for colour in COLOURS.values()],
+            list(COLOURS),
             loc="outside lower center",
-            ncols=3,
+            ncols=len(COLOURS),
             fontsize=10,
         )
         style.save(fig, Path(folder) / "training_curves")
@@ -78,6 +60,18 @@ def draw(sweep: Sweep, folder) -> Figure | None:
         "without the block. What goes on is drawn as far as it came.",
         "; ".join(titles) + ".",
     )
+
+
+def _draw_panel(panel, sweep: Sweep, name: str, quantity: str) -> None:
+    for drawn, column, what in (
+        (CONTROLS.get(name), f"val_{quantity}", CONTROL),
+        (name, quantity, TRAINING),
+        (name, f"val_{quantity}", VALIDATION),
+    ):
+        for run in curves_of(sweep, drawn).values():
+            epochs, values = run.history["epoch"], run.history[column]
+            panel.plot(epochs, values, color=COLOURS[what], linewidth=1.0)
+    panel.set_ylabel(quantity)
 
 
 def curves_of(sweep: Sweep, name: str | None) -> Mapping[int, Run | UnfinishedRun]:

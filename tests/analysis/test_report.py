@@ -182,7 +182,7 @@ def test_an_unfinished_run_is_named_and_drawn_and_judges_nothing(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("content", ["", "epoch,accu", None])
+@pytest.mark.parametrize("content", ["", "epoch,accu", "epoch,loss\n1,0.5\n", None])
 def test_a_history_of_an_unfinished_run_that_cannot_be_read_is_no_curve(
     tmp_path, content
 ):
