@@ -84,7 +84,7 @@ def build_model(
         model.head.kernel.assign(initializer(model.head.kernel.shape))
     else:
         head = earlier.head.get_weights()
-        model.head.set_weights(_widened(head, model.head.kernel.shape[0]))
+        model.head.set_weights(_fitted(head, model.head.kernel.shape[0]))
         if _goes_on_with_block(model, earlier, config):
             source = WeightsSource(
                 "run", f"network and block of the run {config.init_from}"
@@ -108,10 +108,14 @@ def _goes_on_with_block(
     return False
 
 
-def _widened(head: list[np.ndarray], channels: int) -> list[np.ndarray]:
-    """The weights of a final layer that sees more channels, and nothing in them yet."""
+def _fitted(head: list[np.ndarray], channels: int) -> list[np.ndarray]:
+    """The weights of a final layer that sees more channels, and nothing in them yet.
+
+    Or fewer: a block's additional channels are its last.
+    """
     kernel, bias = head
-    return [np.pad(kernel, [[0, channels - len(kernel)], [0, 0]]), bias]
+    added = max(0, channels - len(kernel))
+    return [np.pad(kernel[:channels], [[0, added], [0, 0]]), bias]
 
 
 def load_classifier(run_or_file: str) -> TransferClassifier:

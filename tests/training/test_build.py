@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from node_transfer import load_model
+from node_transfer.models.pretrained import WeightsSource
 from node_transfer.runs.config import BASELINE, NODE_RK
 from tests.training.made import quick
 
@@ -41,6 +42,37 @@ def test_models_of_one_seed_start_from_the_same_final_layer(tmp_path):
         kernels.append(model.head.kernel.numpy())
     assert np.array_equal(kernels[0], kernels[1])
     assert not np.array_equal(kernels[0], kernels[2])
+
+
+@pytest.mark.parametrize("blocks", [("anode", "ode"), ("ode", "anode"), ("anode",) * 2])
+def test_a_final_layer_fits_a_block_of_more_channels_and_of_fewer(
+    blocks, monkeypatch, tmp_path
+):
+    from node_transfer.models.saving import save_model
+    from node_transfer.training import build
+
+    def tiny(name, weights, image_size):
+        x = inputs = keras.Input((image_size, image_size, 3))
+        x = keras.layers.Conv2D(6, 5, strides=4)(x)
+        return keras.Model(inputs, x, name="efficientnetb0"), WeightsSource("none", "")
+
+    monkeypatch.setattr(build, "backbone_with_source", tiny)
+    first, second = (
+        quick(NODE_RK, tmp_path / "run", block=block, augment_channels=2)
+        for block in blocks
+    )
+    earlier, _ = build.build_model(build.resolve_backbone(first), 32, 10)
+    save_model(earlier, tmp_path / "model.keras")
+    second = dataclasses.replace(
+        second, weights=None, init_from=str(tmp_path / "model.keras")
+    )
+    model, _ = build.build_model(second, 32, 10)
+    ours, theirs = (np.array(m.head.kernel) for m in (model, earlier))
+    rows = {"ode": 6, "anode": 8}
+    assert [len(ours), len(theirs)] == [rows[block] for block in reversed(blocks)]
+    shared = min(map(len, (ours, theirs)))
+    assert np.array_equal(ours[:shared], theirs[:shared])
+    assert not ours[shared:].any()
 
 
 @pytest.mark.slow
