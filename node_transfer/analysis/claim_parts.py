@@ -48,9 +48,9 @@ def test_accuracy(
         f"{MODELS[left].label} - {MODELS[right].label}",
         reading_of(sweep, left),
         "test accuracy",
-        f"{words.points(tested.comparison)}: {_told(tested)}",
+        f"{words.accuracies(tested)}: {_told(tested)}",
         f"{MODELS[control[0]].label} - {MODELS[control[1]].label}: "
-        f"{words.points(beside.comparison)}: {_told(beside)}"
+        f"{words.accuracies(beside)}: {_told(beside)}"
         if control
         else "",
         judge(claimed, tested.outcome, beside.outcome if control else None),
@@ -159,13 +159,25 @@ def roughness(
                     f"{MODELS[left].label} / {MODELS[right].label}",
                     reading_of(sweep, left),
                     f"roughness, {CURVES[curve].lower()}, epochs {first} to {last}",
-                    f"{words.factor(result.comparison)}: {_told(result)}",
+                    f"{_factor(sweep, result, curve, window)}: {_told(result)}",
                     "",
                     judge(LOWER, result.outcome, None),
                     runs_of(sweep, left, right),
                 )
             )
     return found
+
+
+def _factor(sweep: Sweep, result: protocol.Result, curve: str, window: str) -> str:
+    """The ratio with its interval; of one run each that over their epochs."""
+    if len(result.seeds) > 1:
+        return words.factor(result.comparison)
+    ratio, low, high = protocol.roughness_within(
+        sweep, result.left, result.right, *result.seeds, curve, window
+    )
+    if math.isnan(low):
+        return words.factor(result.comparison)
+    return f"{ratio:.2f} [{low:.2f}, {high:.2f}] by these two runs' epochs"
 
 
 def _adjusted(sweep: Sweep, result: protocol.Result) -> protocol.Result:

@@ -5,6 +5,7 @@ import math
 
 from node_transfer.analysis import inference
 from node_transfer.analysis.inference import UNTOLD, Comparison
+from node_transfer.analysis.protocol import Result
 
 HOLDS, FAILS = "holds", "fails"
 NOT_BY_THE_BLOCK = "holds as tested, not against the control"
@@ -55,6 +56,13 @@ def judge(claimed: str, tested: str, control: str | None) -> str:
 def points(c: Comparison | None) -> str:
     """`+0.12 points [-0.3, +0.5], n = 3`."""
     return written(c, 100, 2, " points")
+
+
+def accuracies(result: Result) -> str:
+    """The difference in points, and McNemar's p of each seed's two models."""
+    if not result.mcnemar:
+        return points(result.comparison)
+    return f"{points(result.comparison)} (McNemar p {mcnemar(result.mcnemar)})"
 
 
 def factor(c: Comparison | None) -> str:

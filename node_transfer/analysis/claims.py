@@ -44,7 +44,13 @@ class Evidence:
 
     @property
     def sweeps(self) -> list[Sweep]:
-        return [sweep for sweep in (self.short, self.long) if sweep is not None]
+        return [sweep for sweep, _ in self.windows]
+
+    @property
+    def windows(self) -> list[tuple[Sweep, tuple[str, ...]]]:
+        """Each sweep with the windows of `roughness.WINDOWS` that it is judged on."""
+        both = ((self.short, ("short",)), (self.long, ("early", "late")))
+        return [(sweep, windows) for sweep, windows in both if sweep is not None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,16 +170,16 @@ def _unstable_baseline(evidence: Evidence) -> list[Part]:
 def _steadier(evidence: Evidence) -> list[Part]:
     return [
         part
-        for sweep in evidence.sweeps
+        for sweep, windows in evidence.windows
         for name, control in CONTROLS.items()
         if parts.have(sweep, name, control)
-        for part in parts.roughness(sweep, name, control, CURVES, WINDOWS)
+        for part in parts.roughness(sweep, name, control, CURVES, windows)
     ]
 
 
 def _adjoint_better(evidence: Evidence) -> list[Part]:
     found = []
-    for sweep in evidence.sweeps:
+    for sweep, windows in evidence.windows:
         for adjoint, rk in ADJOINTS.items():
             if not parts.have(sweep, adjoint, rk):
                 continue
@@ -181,7 +187,7 @@ def _adjoint_better(evidence: Evidence) -> list[Part]:
             known = control if parts.have(sweep, *control) else None
             found.append(parts.test_accuracy(sweep, adjoint, rk, HIGHER, known))
             found.append(parts.sooner_than(sweep, adjoint, rk))
-            found += parts.roughness(sweep, adjoint, rk, VALIDATION, WINDOWS)
+            found += parts.roughness(sweep, adjoint, rk, VALIDATION, windows)
     return found
 
 

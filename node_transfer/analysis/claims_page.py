@@ -44,7 +44,10 @@ def sentences(evidence: Evidence, judged: list[Judged]) -> tuple[str, str]:
 
 def _first(evidence: Evidence) -> str:
     if evidence.short is None:
-        return "The declared comparisons have no runs yet, so nothing is concluded."
+        return (
+            "The declared comparisons are of the short runs over seeds; these are one "
+            "run each, which decide nothing alone."
+        )
     made = protocol.primaries(evidence.short)
     said = []
     for primary in protocol.PRIMARIES:

@@ -8,7 +8,7 @@ import numpy as np
 
 from node_transfer.analysis import inference, measures
 from node_transfer.analysis.inference import Comparison
-from node_transfer.analysis.roughness import WINDOWS, roughness
+from node_transfer.analysis.roughness import WINDOWS, roughness, squares
 from node_transfer.analysis.runs import Run, Sweep
 
 POINTS_MARGIN = 0.005  # of accuracy
@@ -132,6 +132,20 @@ def log_roughness(sweep: Sweep, left: str, right: str, curve: str, window: str) 
         a, b = (roughness_of(sweep.of(n)[seed], curve, window) for n in (left, right))
         differences.append(math.log(a / b))
     return _result(left, right, seeds, differences, ROUGHNESS_MARGIN)
+
+
+def roughness_within(
+    sweep: Sweep, left: str, right: str, seed: int, curve: str, window: str
+) -> tuple[float, float, float]:
+    """Ratio of the roughnesses of one run each, with an interval over their epochs.
+
+    See `inference.within_run_ratio`.
+    """
+    ours, theirs = (
+        squares(run.history[curve], WINDOWS[window], run.history["learning_rate"])
+        for run in (sweep.of(left)[seed], sweep.of(right)[seed])
+    )
+    return inference.within_run_ratio(ours, theirs)
 
 
 def roughness_of(run: Run, curve: str, window: str) -> float:

@@ -125,6 +125,40 @@ def test_a_baseline_is_unstable_where_one_epoch_in_ten_falls(often, expected, tm
     )
 
 
+def test_long_runs_have_windows_of_their_own_and_say_what_their_epochs_tell(tmp_path):
+    rng = np.random.default_rng(0)
+    curves = {
+        "baseline": 0.7 + rng.normal(0, 0.01, 120),
+        "node_rk_cold": 0.7 + rng.normal(0, 0.004, 110),
+    }
+    right = {name: rng.random(1000) < 0.8 for name in curves}
+    for name, curve in curves.items():
+        write_run(tmp_path, name, 0, list(curve), told_right=right[name])
+    evidence = claims.evidence_of([read_sweep(tmp_path)])
+    outcomes = {one.claim.number: one for one in claims.judge_all(evidence)}
+
+    parts = {part.quantity: part for part in outcomes[5].parts}
+    assert len(parts) == 8  # four curves, two windows
+    for first, last in ((11, 50), (61, 100)):
+        part = parts[f"roughness, validation accuracy, epochs {first} to {last}"]
+        bends = [np.diff(x[first - 1 : last], 2) for x in curves.values()]
+        ratio = np.sqrt(np.mean(bends[1] ** 2) / np.mean(bends[0] ** 2))
+        found = re.fullmatch(
+            r"([\d.]+) \[([\d.]+), ([\d.]+)\] by these two runs' epochs: in one run",
+            part.as_tested,
+        )
+        told, low, high = map(float, found.groups())
+        assert told == round(ratio, 2)
+        assert 0.2 < low < told < high < 1
+        assert part.outcome == UNTOLD
+    only = [np.sum(a & ~b) for a, b in (right.values(), list(right.values())[::-1])]
+    p = stats.binomtest(int(only[0]), int(sum(only))).pvalue
+    (part,) = outcomes[12].parts
+    assert f"(one run) (McNemar p {p:.2g}): in one run" in part.as_tested
+    first, _ = claims_page.sentences(evidence, list(outcomes.values()))
+    assert "one run each, which decide nothing alone" in first
+
+
 def test_the_tolerance_is_judged_by_what_was_measured(tmp_path):
     path = write_run(tmp_path, "node_rk_cold", 3, [0.8])
     write_run(tmp_path, "baseline", 3, [0.8])
