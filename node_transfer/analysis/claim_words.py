@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from node_transfer.analysis import inference
+from node_transfer.analysis import inference, protocol
 from node_transfer.analysis.inference import UNTOLD, Comparison
 from node_transfer.analysis.protocol import Result
 
@@ -60,9 +60,17 @@ def points(c: Comparison | None) -> str:
 
 def accuracies(result: Result) -> str:
     """The difference in points, and McNemar's p of each seed's two models."""
-    if not result.mcnemar:
+    beside = f" (McNemar p {mcnemar(result.mcnemar)})" if result.mcnemar else ""
+    return f"{points_by_seed(result)}{beside}"
+
+
+def points_by_seed(result: Result) -> str:
+    """The difference in points, and what it is without a seed that decides its sign."""
+    decided = protocol.deciding_seed(result)
+    if decided is None:
         return points(result.comparison)
-    return f"{points(result.comparison)} (McNemar p {mcnemar(result.mcnemar)})"
+    seed, mean = decided
+    return f"{points(result.comparison)}, {100 * mean:+.2f} without seed {seed}"
 
 
 def factor(c: Comparison | None) -> str:

@@ -58,7 +58,7 @@ def _first(evidence: Evidence) -> str:
         c = result.comparison
         if primary.compare is protocol.test_accuracy:
             sentence = ACCURACY_SAID[result.outcome]
-            numbers = words.points(c)
+            numbers = words.points_by_seed(result)
         else:
             sentence = EPOCHS_SAID[result.outcome]
             numbers = (

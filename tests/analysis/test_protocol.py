@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from node_transfer.analysis import inference, protocol
+from node_transfer.analysis import claim_words, inference, protocol
 from node_transfer.analysis.inference import EQUIVALENT, HIGHER, LOWER, UNTOLD
 from node_transfer.analysis.runs import read_sweep
 from tests.analysis.made import write_run
@@ -117,3 +117,29 @@ def test_runs_without_predictions_are_compared_over_seeds_alone(tmp_path):
     assert result.mcnemar == {}
     half = stats.t.ppf(0.975, 2) * 0.01 / math.sqrt(3)
     assert result.comparison.high - result.comparison.mean == pytest.approx(half)
+
+
+@pytest.mark.parametrize(
+    ("differences", "expected"),
+    [
+        ([-0.002, -0.003, 0.06], (5, -0.0025)),
+        ([0.06, 0.002, 0.003], None),  # large, and of the others' sign
+        ([-0.004, 0.003, 0.002], (4, -0.001)),  # 5 would turn it too, by less
+        ([0.01, -0.001, -0.002], (3, -0.0015)),
+        ([0.01, -0.02], None),
+    ],
+)
+def test_the_seed_that_decides_a_sign_is_named(differences, expected):
+    comparison = inference.compare(differences)
+    seeds = SEEDS[: len(differences)]
+    result = protocol.Result("a", "b", comparison, UNTOLD, {}, seeds)
+    found = protocol.deciding_seed(result)
+    assert found == (expected and (expected[0], pytest.approx(expected[1])))
+    assert protocol.deciding_seed(protocol.Result("a", "b", None, UNTOLD, {}, ())) is None
+
+
+def test_a_page_says_which_seed_decides():
+    result = protocol.Result(
+        "a", "b", inference.compare([-0.002, -0.003, 0.06]), UNTOLD, {}, SEEDS
+    )
+    assert claim_words.points_by_seed(result).endswith("n = 3, -0.25 without seed 5")
