@@ -61,7 +61,8 @@ def _paper_figure(sweep: Sweep, folder, number, name, curve, caption) -> Figure:
     stem = f"figure_{number:02d}"
     runs = sweep.of(name)
     many = len(runs) > 1
-    line = {**style.LINES[name], "linestyle": "-"}
+    longest = max(run.epochs for run in runs.values())
+    line = {**style.thinned(style.LINES[name], longest), "linestyle": "-"}
     if many:
         line |= {"color": "#888888", "linewidth": 0.9}
     epochs, mean, _ = _band(sweep, name, curve)
@@ -100,7 +101,7 @@ def _validation_curves(sweep: Sweep, folder) -> Figure:
         for panel, (title, names) in zip(np.atleast_1d(axes), panels, strict=True):
             for name in names:
                 epochs, mean, spread = _band(sweep, name, "val_accuracy")
-                line = style.LINES[name]
+                line = style.thinned(style.LINES[name], len(epochs))
                 panel.plot(epochs, mean, **line, label=MODELS[name].label)
                 if spread is not None:
                     panel.fill_between(
@@ -137,7 +138,7 @@ def _nfe(sweep: Sweep, folder) -> Figure | None:
                 axes.plot(
                     epochs,
                     mean,
-                    **style.LINES[name],
+                    **style.thinned(style.LINES[name], len(epochs)),
                     fillstyle=fill,
                     label=f"{MODELS[name].label}, {column.removeprefix('nfe_')}",
                 )
@@ -161,8 +162,7 @@ def _accuracy_against_seconds(sweep: Sweep, folder) -> Figure:
                 axes.plot(
                     np.cumsum(run.history["seconds"]) / 60,
                     run.history["val_accuracy"],
-                    **style.LINES[name],
-                    linewidth=1.0,
+                    **style.thinned(style.LINES[name], run.epochs) | {"linewidth": 1.0},
                     label=MODELS[name].label if i == 0 else None,
                 )
         _label_values(axes, "val_accuracy")

@@ -41,6 +41,7 @@ def curves(run: Run) -> list[Drawing]:
                 (name, TRAINING, "training"),
                 (f"val_{name}", VALIDATION, "validation"),
             ):
+                line = style.thinned(line, run.epochs)
                 axes.plot(run.history["epoch"], run.history[key], **line, label=what)
             _label_epochs(axes)
             axes.set_ylabel(label)

@@ -23,6 +23,17 @@ LINES = {
     "baseline_random": {"color": "#000000", "linestyle": ":", "marker": "x"},
 }
 
+MARKED = 30  # points of a curve; of a longer one some have a marker
+MARKERS = 12
+
+
+def thinned(line: dict, points: int) -> dict:
+    """How a curve of so many points is drawn: a long one thin, with few markers."""
+    if points <= MARKED:
+        return line
+    return {**line, "linewidth": 1.0, "markevery": points // MARKERS}
+
+
 SETTINGS = {
     "figure.dpi": 100,
     "savefig.dpi": 150,
