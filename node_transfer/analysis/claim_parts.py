@@ -48,7 +48,7 @@ def test_accuracy(
         f"{MODELS[left].label} - {MODELS[right].label}",
         reading_of(sweep, left),
         "test accuracy",
-        f"{words.accuracies(tested)}: {_told(tested)}",
+        f"{_of_one_run(sweep, tested)}{words.accuracies(tested)}: {_told(tested)}",
         f"{MODELS[control[0]].label} - {MODELS[control[1]].label}: "
         f"{words.accuracies(beside)}: {_told(beside)}"
         if control
@@ -168,16 +168,34 @@ def roughness(
     return found
 
 
+def _of_one_run(sweep: Sweep, result: protocol.Result) -> str:
+    """The accuracies of two models that have one run each, to stand before more."""
+    if len(result.seeds) != 1:
+        return ""
+    (seed,) = result.seeds
+    left, right = (
+        100 * measures.accuracy(sweep, name)[seed] for name in (result.left, result.right)
+    )
+    return f"{left:.2f} - {right:.2f} %: "
+
+
 def _factor(sweep: Sweep, result: protocol.Result, curve: str, window: str) -> str:
     """The ratio with its interval; of one run each that over their epochs."""
     if len(result.seeds) > 1:
-        return words.factor(result.comparison)
+        return words.factor(result)
     ratio, low, high = protocol.roughness_within(
         sweep, result.left, result.right, *result.seeds, curve, window
     )
     if math.isnan(low):
-        return words.factor(result.comparison)
-    return f"{ratio:.2f} [{low:.2f}, {high:.2f}] by these two runs' epochs"
+        return words.factor(result)
+    ours, theirs = (
+        protocol.roughness_of(sweep.of(name)[result.seeds[0]], curve, window)
+        for name in (result.left, result.right)
+    )
+    return (
+        f"{ours:.2g} / {theirs:.2g} = {ratio:.2f} [{low:.2f}, {high:.2f}; nine in ten] "
+        "by these two runs' epochs"
+    )
 
 
 def _adjusted(sweep: Sweep, result: protocol.Result) -> protocol.Result:

@@ -2,9 +2,10 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 from node_transfer.analysis import inference, protocol
-from node_transfer.analysis.inference import UNTOLD, Comparison
+from node_transfer.analysis.inference import UNTOLD
 from node_transfer.analysis.protocol import Result
 
 HOLDS, FAILS = "holds", "fails"
@@ -53,34 +54,27 @@ def judge(claimed: str, tested: str, control: str | None) -> str:
     return NOT_YET_BY_THE_BLOCK if control == UNTOLD else NOT_BY_THE_BLOCK
 
 
-def points(c: Comparison | None) -> str:
+def points(result: Result) -> str:
     """`+0.12 points [-0.3, +0.5], n = 3`."""
-    return written(c, 100, 2, " points")
+    return difference(result, 100, 2, " points")
 
 
 def accuracies(result: Result) -> str:
     """The difference in points, and McNemar's p of each seed's two models."""
     beside = f" (McNemar p {mcnemar(result.mcnemar)})" if result.mcnemar else ""
-    return f"{points_by_seed(result)}{beside}"
+    return f"{points(result)}{beside}"
 
 
-def points_by_seed(result: Result) -> str:
-    """The difference in points, and what it is without a seed that decides its sign."""
-    decided = protocol.deciding_seed(result)
-    if decided is None:
-        return points(result.comparison)
-    seed, mean = decided
-    return f"{points(result.comparison)}, {100 * mean:+.2f} without seed {seed}"
-
-
-def factor(c: Comparison | None) -> str:
+def factor(result: Result) -> str:
     """The ratio whose logarithm was compared, with its interval."""
+    c = result.comparison
     if c is None:
         return "no seed has both"
     if math.isnan(c.low):
         return f"{math.exp(c.mean):.2f} (one run)"
     low, mean, high = (math.exp(x) for x in (c.low, c.mean, c.high))
-    return f"{mean:.2f} [{low:.2f}, {high:.2f}], n = {c.n}"
+    without = _without(result, lambda x: f"{math.exp(x):.2f}")
+    return f"{mean:.2f} [{low:.2f}, {high:.2f}], n = {c.n}{without}"
 
 
 def epochs(values: dict[int, float]) -> str:
@@ -90,15 +84,26 @@ def epochs(values: dict[int, float]) -> str:
     )
 
 
-def written(c: Comparison | None, scale: float, digits: int, unit: str) -> str:
+def difference(result: Result, scale: float, digits: int, unit: str = "") -> str:
     """The mean with its interval and the number of seeds."""
+    c = result.comparison
     if c is None:
         return "no seed has both"
-    mean = f"{scale * c.mean:+.{digits}f}{unit}"
+
+    def written(x: float) -> str:
+        return f"{scale * x:+.{digits}f}"
+
+    mean = f"{written(c.mean)}{unit}"
     if math.isnan(c.low):
         return f"{mean} (one run)"
-    low, high = (f"{scale * x:+.{digits}f}" for x in (c.low, c.high))
-    return f"{mean} [{low}, {high}], n = {c.n}"
+    interval = f"[{written(c.low)}, {written(c.high)}]"
+    return f"{mean} {interval}, n = {c.n}{_without(result, written)}"
+
+
+def _without(result: Result, written: Callable[[float], str]) -> str:
+    """What the mean is without each seed that decides its sign."""
+    seeds = protocol.deciding_seeds(result)
+    return "".join(f", {written(mean)} without seed {seed}" for seed, mean in seeds)
 
 
 def told(outcome: str, count: int) -> str:

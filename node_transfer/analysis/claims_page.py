@@ -44,10 +44,7 @@ def sentences(evidence: Evidence, judged: list[Judged]) -> tuple[str, str]:
 
 def _first(evidence: Evidence) -> str:
     if evidence.short is None:
-        return (
-            "The declared comparisons are of the short runs over seeds; these are one "
-            "run each, which decide nothing alone."
-        )
+        return "The declared comparisons are of short runs, over seeds, and not of these."
     made = protocol.primaries(evidence.short)
     said = []
     for primary in protocol.PRIMARIES:
@@ -55,17 +52,13 @@ def _first(evidence: Evidence) -> str:
         if len(result.seeds) < MIN_SEEDS:
             continue
         left, right = MODELS[primary.left].label, MODELS[primary.right].label
-        c = result.comparison
         if primary.compare is protocol.test_accuracy:
             sentence = ACCURACY_SAID[result.outcome]
-            numbers = words.points_by_seed(result)
+            numbers = words.points(result)
         else:
             sentence = EPOCHS_SAID[result.outcome]
-            numbers = (
-                f"{c.mean:+.1f} [{c.low:+.1f}, {c.high:+.1f}]"
-                if math.isfinite(c.mean)
-                else "by counting seeds"
-            )
+            finite = math.isfinite(result.comparison.mean)
+            numbers = words.difference(result, 1, 1) if finite else "by counting seeds"
         sentence = sentence.format(left=left, right=right)
         said.append(f"{sentence} ({primary.name}: {numbers})")
     waiting = len(protocol.PRIMARIES) - len(said)
@@ -121,9 +114,10 @@ def markdown(evidence: Evidence, judged: list[Judged]) -> str:
         "Made by `node-transfer claims` from run directories and the records of "
         "`benchmarks/`, by the rules of",
         f"[protocol.md](protocol.md) as of commit {PROTOCOL_COMMIT}, which is older than "
-        "the runs that it judges. *Cold*: the model with",
-        "the block starts from the backbone's first weights; *warm*: from the trained "
-        "baseline.",
+        "the runs that it judges; what was changed since",
+        "is at that page's end. *Cold*: the model with the block starts from the "
+        "backbone's first weights; *warm*: from the",
+        "trained baseline.",
         "",
         first,
         "",

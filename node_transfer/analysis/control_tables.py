@@ -58,11 +58,11 @@ def stability_differences_table(sweep: Sweep) -> Table:
     for left, right in _comparisons(sweep):
         for curve, curve_label in CURVES.items():
             ratios = [
-                protocol.log_roughness(sweep, left, right, curve, window).comparison
+                protocol.log_roughness(sweep, left, right, curve, window)
                 for window in WINDOWS
             ]
-            if any(ratios):
-                cells = (words.factor(ratio) if ratio else "-" for ratio in ratios)
+            if any(ratio.comparison for ratio in ratios):
+                cells = (words.factor(r) if r.comparison else "-" for r in ratios)
                 rows.append((_pair(left, right, "/"), curve_label, *cells))
     return Table(
         "stability_differences",
@@ -138,7 +138,7 @@ def controls_table(sweep: Sweep) -> Table:
             (
                 _pair(left, right, "-"),
                 f"{_epochs(sweep, left)} | {_epochs(sweep, right)}",
-                words.points(accuracy.comparison),
+                words.points(accuracy),
                 words.mcnemar(accuracy.mcnemar),
                 difference(best, 100, 2),
                 _epochs_difference(sweep, left, right),
@@ -166,10 +166,10 @@ def controls_table(sweep: Sweep) -> Table:
 
 
 def _epochs_difference(sweep: Sweep, left: str, right: str) -> str:
-    compared = protocol.epochs_to_baselines_level(sweep, left, right).comparison
-    if compared is None or not math.isfinite(compared.mean):
+    result = protocol.epochs_to_baselines_level(sweep, left, right)
+    if result.comparison is None or not math.isfinite(result.comparison.mean):
         return "-"
-    return words.written(compared, 1, 1, "")
+    return words.difference(result, 1, 1)
 
 
 def _comparisons(sweep: Sweep) -> list[tuple[str, str]]:

@@ -179,26 +179,22 @@ PRIMARIES = (
 )
 
 
-def deciding_seed(result: Result) -> tuple[int, float] | None:
-    """Returns the seed that decides the sign of the mean, and the mean without it.
+def deciding_seeds(result: Result) -> list[tuple[int, float]]:
+    """Returns each seed that decides the sign of the mean, with the mean without it.
 
-    That is a seed without which the mean has the other sign, of three or more; where
-    there are several the one whose difference is farthest from the others' mean. `None`:
-    there is none. It changes no outcome.
+    That is a seed, of three or more, without which the mean has the other sign. It
+    changes no outcome.
     """
     comparison = result.comparison
     if comparison is None or comparison.n < inference.MIN_SEEDS:
-        return None
+        return []
     found = []
     for i, seed in enumerate(result.seeds):
         others = [d for j, d in enumerate(comparison.differences) if j != i]
         mean = sum(others) / len(others)
         if mean * comparison.mean < 0:
-            found.append((abs(comparison.differences[i] - mean), seed, mean))
-    if not found:
-        return None
-    _, seed, mean = max(found)
-    return seed, mean
+            found.append((seed, mean))
+    return found
 
 
 def primaries(sweep: Sweep) -> dict[str, tuple[Result, float]]:

@@ -34,7 +34,7 @@ def draw(sweep: Sweep, folder) -> Figure | None:
     rows = [name for name in ("baseline", *CONTROLS) if curves_of(sweep, name)]
     if not rows:
         return None
-    titles = [f"{MODELS[name].label}: {_length(sweep, name)}" for name in rows]
+    titles = [_title(sweep, name) for name in rows]
     height = ROW_INCHES * len(rows) + 0.7
     with style.grid(5.6, height, len(rows), len(QUANTITIES)) as (fig, axes):
         for name, title, row in zip(rows, titles, axes, strict=True):
@@ -80,13 +80,18 @@ def curves_of(sweep: Sweep, name: str | None) -> Mapping[int, Run | UnfinishedRu
     return dict(sorted({**going, **sweep.of(name)}.items()))
 
 
-def _length(sweep: Sweep, name: str) -> str:
-    """Says for how many epochs a model was trained, and what is unfinished of it."""
+def _title(sweep: Sweep, name: str) -> str:
+    """Says for how many epochs a model was trained, and what is unfinished."""
     finished = {run.epochs for run in sweep.of(name).values()}
     said = [f"{' and '.join(map(str, sorted(finished)))} epochs"] if finished else []
-    said += [
+    said += _unfinished(sweep, name)
+    said += [f"without the block {x}" for x in _unfinished(sweep, CONTROLS.get(name))]
+    return f"{MODELS[name].label}: {'; '.join(said)}"
+
+
+def _unfinished(sweep: Sweep, name: str | None) -> list[str]:
+    return [
         f"unfinished, {run.epochs} of {run.planned} epochs"
         for run in curves_of(sweep, name).values()
         if isinstance(run, UnfinishedRun)
     ]
-    return "; ".join(said)

@@ -144,10 +144,13 @@ def test_long_runs_have_windows_of_their_own_and_say_what_their_epochs_tell(tmp_
         bends = [np.diff(x[first - 1 : last], 2) for x in curves.values()]
         ratio = np.sqrt(np.mean(bends[1] ** 2) / np.mean(bends[0] ** 2))
         found = re.fullmatch(
-            r"([\d.]+) \[([\d.]+), ([\d.]+)\] by these two runs' epochs: in one run",
+            r"([\d.]+) / ([\d.]+) = ([\d.]+) \[([\d.]+), ([\d.]+); nine in ten\] by "
+            r"these two runs' epochs: in one run",
             part.as_tested,
         )
-        told, low, high = map(float, found.groups())
+        ours, theirs, told, low, high = map(float, found.groups())
+        assert ours == pytest.approx(np.sqrt(np.mean(bends[1] ** 2) / 6), rel=0.05)
+        assert theirs == pytest.approx(np.sqrt(np.mean(bends[0] ** 2) / 6), rel=0.05)
         assert told == round(ratio, 2)
         assert 0.2 < low < told < high < 1
         assert part.outcome == UNTOLD
@@ -155,8 +158,10 @@ def test_long_runs_have_windows_of_their_own_and_say_what_their_epochs_tell(tmp_
     p = stats.binomtest(int(only[0]), int(sum(only))).pvalue
     (part,) = outcomes[12].parts
     assert f"(one run) (McNemar p {p:.2g}): in one run" in part.as_tested
+    percents = [f"{100 * right[name].mean():.2f}" for name in list(curves)[::-1]]
+    assert part.as_tested.startswith(" - ".join(percents) + " %: ")
     first, _ = claims_page.sentences(evidence, list(outcomes.values()))
-    assert "one run each, which decide nothing alone" in first
+    assert "are of short runs, over seeds, and not of these" in first
 
 
 def test_the_tolerance_is_judged_by_what_was_measured(tmp_path):

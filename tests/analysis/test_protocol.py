@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from node_transfer.analysis import claim_words, inference, protocol
+from node_transfer.analysis import (
+    claim_words,
+    claims,
+    claims_page,
+    inference,
+    protocol,
+)
 from node_transfer.analysis.inference import EQUIVALENT, HIGHER, LOWER, UNTOLD
+from node_transfer.analysis.report import all_tables
 from node_transfer.analysis.runs import read_sweep
 from tests.analysis.made import write_run
 
@@ -122,24 +129,39 @@ def test_runs_without_predictions_are_compared_over_seeds_alone(tmp_path):
 @pytest.mark.parametrize(
     ("differences", "expected"),
     [
-        ([-0.002, -0.003, 0.06], (5, -0.0025)),
-        ([0.06, 0.002, 0.003], None),  # large, and of the others' sign
-        ([-0.004, 0.003, 0.002], (4, -0.001)),  # 5 would turn it too, by less
-        ([0.01, -0.001, -0.002], (3, -0.0015)),
-        ([0.01, -0.02], None),
+        ([-0.002, -0.003, 0.06], {5: -0.0025}),
+        ([0.06, 0.002, 0.003], {}),  # large, and of the others' sign
+        ([-0.004, 0.003, 0.002], {4: -0.001, 5: -0.0005}),
+        ([0.01, -0.001, -0.002], {3: -0.0015}),
+        ([0.01, -0.02], {}),
     ],
 )
-def test_the_seed_that_decides_a_sign_is_named(differences, expected):
-    comparison = inference.compare(differences)
+def test_the_seeds_that_decide_a_sign_are_named(differences, expected):
     seeds = SEEDS[: len(differences)]
-    result = protocol.Result("a", "b", comparison, UNTOLD, {}, seeds)
-    found = protocol.deciding_seed(result)
-    assert found == (expected and (expected[0], pytest.approx(expected[1])))
-    assert protocol.deciding_seed(protocol.Result("a", "b", None, UNTOLD, {}, ())) is None
+    result = protocol.Result("a", "b", inference.compare(differences), UNTOLD, {}, seeds)
+    found = dict(protocol.deciding_seeds(result))
+    assert found == {seed: pytest.approx(mean) for seed, mean in expected.items()}
+    for seed, mean in expected.items():
+        assert f", {100 * mean:+.2f} without seed {seed}" in claim_words.points(result)
+        assert f", {math.exp(mean):.2f} without seed {seed}" in claim_words.factor(result)
 
 
-def test_a_page_says_which_seed_decides():
-    result = protocol.Result(
-        "a", "b", inference.compare([-0.002, -0.003, 0.06]), UNTOLD, {}, SEEDS
-    )
-    assert claim_words.points_by_seed(result).endswith("n = 3, -0.25 without seed 5")
+def test_sentence_and_page_name_the_seed_that_decides(tmp_path):
+    names = {"node_rk_cold": [0.79, 0.79, 0.85], "baseline": [0.80, 0.795, 0.79]}
+    curves = {
+        "node_rk_cold": [[0.5, 0.8], [0.5, 0.8], [0.8, 0.8]],
+        "baseline": [[0.7, 0.6, 0.8, 0.8], [0.8] * 4, [0.7, 0.6, 0.7, 0.8]],
+    }
+    sweep = sweep_of(tmp_path, names, curves)
+    evidence = claims.evidence_of([sweep])
+    judged = claims.judge_all(evidence)
+    first, _ = claims_page.sentences(evidence, judged)
+    assert "n = 3, -0.75 without seed 5)" in first
+    page = claims_page.markdown(evidence, judged)
+    assert page.count("n = 3, -0.75 without seed 5") == 2  # P1's, and claim 12's row
+    (table,) = (t for t in all_tables(sweep) if t.name == "controls")
+    assert "-0.75 without seed 5" in table.csv()
+
+
+def test_no_seeds_decide_nothing():
+    assert protocol.deciding_seeds(protocol.Result("a", "b", None, UNTOLD, {}, ())) == []

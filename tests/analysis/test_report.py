@@ -176,6 +176,10 @@ def test_an_unfinished_run_is_named_and_drawn_and_judges_nothing(tmp_path):
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "seed-0/node_rk: not finished, 2 of 100 epochs" in page
     assert "NODE-RK: unfinished, 2 of 100 epochs" in page
+    unfinish(write_run(tmp_path, "more_adam", 0, [0.7]), 100)
+    write_report(tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "2 of 100 epochs; without the block unfinished, 1 of 100 epochs" in page
     assert judged == [
         (tmp_path / name).read_bytes()
         for name in ("tables/table_1.csv", "tables/controls.csv", "claims.md")
