@@ -2,13 +2,8 @@
 
 import keras
 
-# What a block's weights do not depend on: names, how it is solved, how they began.
-_OTHERS = {
-    "name",
-    "trainable",
-    "kernel_initializer",
-    "build_config",
-    "shared_object_id",
+# What a block's weights do not depend on: how its ODE is solved,
+_SOLVER = {
     "rtol",
     "atol",
     "method",
@@ -17,12 +12,15 @@ _OTHERS = {
     "remember_step",
     "nfe_prefix",
 }
+# and at any depth what its parts are called, and began as.
+_ANYWHERE = {"name", "trainable", "build_config", "shared_object_id"}
+_BEGINNINGS = "initializer"
 
 
 def take_over(block: keras.layers.Layer, earlier: keras.layers.Layer) -> bool:
     """Gives a block the weights of a trained one, if both compute the same function.
 
-    How an ODE is solved may differ: the weights are those of its dynamics.
+    How an ODE is solved may differ; steps that a solver remembers are left alone.
 
     Args:
         block, earlier: Blocks that are built. The first is changed, unless the result is
@@ -32,21 +30,39 @@ def take_over(block: keras.layers.Layer, earlier: keras.layers.Layer) -> bool:
         Whether class and config are the same, as far as they tell what is computed, and
         the weights have the same shapes.
     """
-    ours, theirs = (getattr(layer, "dynamics", layer) for layer in (block, earlier))
+    ours, theirs = _weights(block), _weights(earlier)
     if not (
         type(block) is type(earlier)
-        and _function(block.get_config()) == _function(earlier.get_config())
-        and [v.shape for v in ours.weights] == [v.shape for v in theirs.weights]
+        and _function(block) == _function(earlier)
+        and [v.shape for v in ours] == [v.shape for v in theirs]
     ):
         return False
-    ours.set_weights(theirs.get_weights())
+    for own, trained in zip(ours, theirs, strict=True):
+        own.assign(trained)
     return True
 
 
-def _function(config):
-    """A config without what its weights do not depend on."""
+def _weights(block: keras.layers.Layer) -> list[keras.Variable]:
+    """All weights but the steps that a solver remembers."""
+    memory = [
+        id(getattr(block, name, None)) for name in ("first_step", "adjoint_first_step")
+    ]
+    return [v for v in block.weights if id(v) not in memory]
+
+
+def _function(block: keras.layers.Layer) -> dict:
+    """A block's config without what its weights do not depend on."""
+    config = block.get_config()
+    return _bare({name: config[name] for name in config if name not in _SOLVER})
+
+
+def _bare(config):
+    if isinstance(config, (list, tuple)):
+        return [_bare(part) for part in config]
     if not isinstance(config, dict):
         return config
     return {
-        name: _function(value) for name, value in config.items() if name not in _OTHERS
+        name: _bare(value)
+        for name, value in config.items()
+        if name not in _ANYWHERE and not str(name).endswith(_BEGINNINGS)
     }

@@ -21,11 +21,17 @@ _IMAGENET_STDDEV_RGB = (0.229, 0.224, 0.225)
 
 @dataclasses.dataclass(frozen=True)
 class WeightsSource:
-    """Where a backbone's first weights came from: `kind` is `"imagenet"`, `"file"`,
-    `"random"`, `"own"` or `"run"`; `detail` says more, for the run's record."""
+    """Where a model's first weights came from.
+
+    Attributes:
+        kind: `"imagenet"`, `"file"`, `"random"`, `"own"` or `"run"`.
+        detail: More of it, for the run's record.
+        warning: What the person at the keyboard may not expect of it, if anything.
+    """
 
     kind: str
     detail: str
+    warning: str | None = None
 
 
 def build_backbone(

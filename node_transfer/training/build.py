@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from node_transfer.errors import UserError, warn
+from node_transfer.errors import UserError
 from node_transfer.models.backbones import check_backbone
 from node_transfer.models.block_weights import take_over
 from node_transfer.models.blocks import BLOCKS, block_input_of, find, make_block
@@ -67,7 +67,6 @@ def build_model(
     else:
         earlier = _load_earlier(config, image_size, num_classes, class_names)
         backbone = earlier.backbone
-        source = WeightsSource("run", f"network of the run {config.init_from}")
     backbone.trainable = not config.freeze_backbone
     model = TransferClassifier(
         backbone,
@@ -85,27 +84,30 @@ def build_model(
     else:
         head = earlier.head.get_weights()
         model.head.set_weights(_fitted(head, model.head.kernel.shape[0]))
-        if _goes_on_with_block(model, earlier, config):
-            source = WeightsSource(
-                "run", f"network and block of the run {config.init_from}"
-            )
+        source = _source_of_run(model, earlier, config.init_from)
     return model, source
 
 
-def _goes_on_with_block(
-    model: TransferClassifier, earlier: TransferClassifier, config: ExperimentConfig
-) -> bool:
-    """Takes over the earlier run's block where it can, and warns where it cannot."""
+def _source_of_run(
+    model: TransferClassifier, earlier: TransferClassifier, init_from: str
+) -> WeightsSource:
+    """Takes over an earlier run's block where it can, and says what was taken over."""
+    network = f"network of the run {init_from}"
     if earlier.block is None:
-        return False
-    if model.block is not None and take_over(model.block, earlier.block):
-        return True
+        return WeightsSource("run", network)
+    if (
+        model.block is not None
+        and model.block_input == earlier.block_input
+        and take_over(model.block, earlier.block)
+    ):
+        return WeightsSource("run", f"network and block of the run {init_from}")
     ours = "has none" if model.block is None else "begins with another"
-    warn(
-        f"the run {config.init_from!r} has a trained block ({earlier.block.name}), which "
-        f"is left out, since this run {ours}"
+    return WeightsSource(
+        "run",
+        network,
+        f"the run {init_from!r} has a trained block ({earlier.block.name}), which is "
+        f"left out, since this run {ours}",
     )
-    return False
 
 
 def _fitted(head: list[np.ndarray], channels: int) -> list[np.ndarray]:

@@ -122,6 +122,8 @@ def _run(
         adapt_batchnorm(model, experiment.steps("train"))
     if weights.kind == "random" and workers.chief:
         start.warn(f"the backbone starts from {weights.detail}")
+    if weights.warning and workers.chief:
+        start.warn(weights.warning)
     state, evaluated = None, 0
     if workers.chief:
         state, evaluated = _record(experiment, weights, names_of(callbacks))
@@ -156,11 +158,12 @@ def _record(
     if callbacks:
         environment["callbacks"] = callbacks
     begun_with = {
-        **dataclasses.asdict(weights),
+        "kind": weights.kind,
+        "detail": weights.detail,
         "file_sha256": start.checksum_of_start(config),
         "initial_sha256": checksums.of_arrays(experiment.model.get_weights()),
     }
-    start.warn_of_seen_images(config, data.source)
+    start.warn_of_seen_images(config, data)
     run.prepare(
         config,
         {

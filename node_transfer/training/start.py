@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 
 from node_transfer import checksums
-from node_transfer.data.image_data import ImageData
+from node_transfer.data.image_data import SPLITS, ImageData
 from node_transfer.data.image_folder import UnreadableImagesError
 from node_transfer.data.loading import load_data
 from node_transfer.errors import UserError, warn
@@ -13,9 +13,8 @@ from node_transfer.models.backbones import BACKBONES, MIN_IMAGE_SIZE
 from node_transfer.runs.choices import WEIGHTS_WORDS
 from node_transfer.runs.config import ExperimentConfig
 from node_transfer.runs.directory import RunDirectory
+from node_transfer.runs.places import FOLDER
 from node_transfer.runs.unreadable import write_unreadable
-
-DRAWN_BY_SEED = "folder:"  # datasets whose split is
 
 
 def images(config: ExperimentConfig, replicas: int, in_memory: bool = True) -> ImageData:
@@ -116,33 +115,63 @@ def warn_of_other_data(run: RunDirectory, provenance: dict) -> None:
         )
 
 
-def warn_of_seen_images(config: ExperimentConfig, provenance: dict) -> None:
-    """Warns where a run's validation and test may have what its start was trained on.
+def warn_of_seen_images(config: ExperimentConfig, data: ImageData) -> None:
+    """Warns where a run's validation or test may have what its start was trained on.
+
+    Of the run that it starts from, of the one that that started from, and so on, as far
+    as they are still there.
 
     Args:
-        config: The experiment; nothing is known of a start that is a file alone.
-        provenance: What the record of its data says.
+        config: The experiment.
+        data: Its images.
     """
-    earlier = RunDirectory(config.init_from or "")
-    if config.init_from is None or not earlier.begun:
-        return
-    change = _change_of_data(earlier, provenance) or _change_of_split(
-        config, earlier.read_experiment()
-    )
-    if change:
+    for earlier in _starts(config):
+        others = _change_of_data(earlier, data.source)
+        if others:
+            change = f"other images ({others}), so that some are"
+        else:
+            split = _change_of_split(config, data, earlier)
+            if split is None:
+                continue
+            change = f"another split of these images ({split}), so that some are"
         warn(
-            f"{config.init_from!r} was trained on other images ({change}), so that some "
-            "that it was trained on may be among those that validate and test this run"
+            f"{str(earlier.path)!r} was trained on {change} perhaps among those held "
+            "out here"
         )
+        return
 
 
-def _change_of_split(config: ExperimentConfig, earlier: ExperimentConfig) -> str | None:
-    """How the same images are split otherwise; `None`: they are not."""
-    drawn = config.dataset.startswith(DRAWN_BY_SEED)
-    for name in ("validation_fraction", *(["seed"] if drawn else [])):
-        before, now = getattr(earlier, name), getattr(config, name)
-        if before != now:
-            return f"{name} was {before} and is {now}"
+def _starts(config: ExperimentConfig) -> Iterator[RunDirectory]:
+    """Yields the run that an experiment starts from, then that one's start, and so on."""
+    init_from, seen = config.init_from, set()
+    while init_from is not None and init_from not in seen:
+        seen.add(init_from)
+        path = init_from if os.path.isdir(init_from) else os.path.dirname(init_from)
+        run = RunDirectory(path)
+        if not run.begun:
+            return
+        yield run
+        init_from = run.read_experiment().init_from
+
+
+def _change_of_split(
+    config: ExperimentConfig, data: ImageData, earlier: RunDirectory
+) -> str | None:
+    """How images that were trained on came to be held out; `None`: they did not."""
+    before = earlier.read_experiment()
+    if config.dataset.startswith(FOLDER):  # split by seed, but for its own splits
+        if set(SPLITS) <= set(data.source.get("files", ())):
+            return None
+        names = ["validation_fraction", "seed"]
+    else:  # validation is the end of the training images
+        sizes = earlier.read_config().get("data", {}).get("sizes", {})
+        if data.sizes["validation"] <= sizes.get("validation", 0):
+            return None
+        names = ["validation_fraction"]
+    for name in names:
+        then, now = getattr(before, name), getattr(config, name)
+        if then != now:
+            return f"{name} was {then} and is {now}"
     return None
 
 

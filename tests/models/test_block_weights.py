@@ -1,9 +1,11 @@
 """A trained block's weights, for a block of the same function and for no other."""
 
+import keras
 import numpy as np
 import pytest
 
 from node_transfer.models.block_weights import take_over
+from node_transfer.models.saving import load_model, save_model
 from tests.models.test_blocks_by_flag import CASES, classifier
 from tests.models.test_transfer_classifier import IMAGES
 from tests.slowly import slow_after
@@ -21,8 +23,9 @@ def trained(**changes):
 @pytest.mark.parametrize(
     ("block", "dynamics"), slow_after(4, [case[:2] for case in CASES])
 )
-def test_the_same_block_computes_the_same_afterwards(block, dynamics):
-    earlier = trained(block=block, dynamics=dynamics)
+def test_the_same_block_computes_the_same_afterwards(block, dynamics, tmp_path):
+    save_model(trained(block=block, dynamics=dynamics), tmp_path / "model.keras")
+    earlier = load_model(tmp_path / "model.keras")
     model = classifier(block=block, dynamics=dynamics)
     for part in ("backbone", "head"):
         getattr(model, part).set_weights(getattr(earlier, part).get_weights())
@@ -45,10 +48,40 @@ def test_the_same_dynamics_may_be_solved_otherwise():
     assert model.block.method == "dopri5"
 
 
+class Mixed(keras.layers.Layer):
+    """A block with dynamics in a list, and a weight beside them."""
+
+    def __init__(self, units, parts=(), **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.parts = [keras.layers.Dense(n) for n in units]  # with names of their own
+
+    def build(self, shape):
+        for part in self.parts:
+            part.build(shape)
+        self.scale = self.add_weight(shape=(), initializer="ones", name="scale")
+
+    def get_config(self):
+        parts = [keras.saving.serialize_keras_object(part) for part in self.parts]
+        return {**super().get_config(), "units": self.units, "parts": parts}
+
+
+def test_parts_in_lists_and_weights_beside_dynamics_are_taken_over_too():
+    earlier, block, other = Mixed([3, 3]), Mixed([3, 3]), Mixed([3, 3])
+    for layer in (earlier, block, other):
+        layer.build((None, 3))
+    earlier.scale.assign(2.0)
+    other.parts[0].activation = keras.activations.relu
+    assert take_over(block, earlier)
+    assert block.scale == 2.0
+    assert np.array_equal(block.parts[1].kernel, earlier.parts[1].kernel)
+    assert not take_over(other, earlier)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
-        {"hidden_units": 5},
+        {"hidden_units": 5},  # the same config but for the width
         {"activation": "relu"},
         {"block": "residual"},
         {"block": "anode"},

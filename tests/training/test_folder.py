@@ -12,6 +12,7 @@ import pytest
 
 from node_transfer import load_model
 from node_transfer.cli.train import print_run
+from node_transfer.data.image_data import SPLITS
 from node_transfer.errors import UserError
 from node_transfer.models.pretrained import WeightsSource
 from node_transfer.runs.config import BASELINE
@@ -154,33 +155,53 @@ def test_too_many_damaged_pictures_are_listed_whole(tmp_path):
     assert run_experiment(config, verbose=0).finished  # in the same folder
 
 
+SEED = r"another split of these images \(seed was 3 and is 1\)"
+
+
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("by", "changes", "source", "told"),
     [
-        ({}, None),
-        ({"seed": 1}, "seed was 3 and is 1"),
-        ({"validation_fraction": 0.3}, "validation_fraction was .* and is 0.3"),
-        ({"sha256": "0" * 64}, "their checksum was .* and is 000000000000"),
+        ("run", {}, {}, None),
+        ("run", {"seed": 1}, {}, SEED),
+        ("model file", {"seed": 1}, {}, SEED),
+        ("run between", {"seed": 1}, {}, SEED),
+        (
+            "run",
+            {"validation_fraction": 0.3},
+            {},
+            "another .*fraction was 0.1 and is 0.3",
+        ),
+        ("run", {"seed": 1}, {"files": dict.fromkeys(["train", "test"])}, SEED),
+        ("run", {"seed": 1}, {"files": dict.fromkeys(SPLITS)}, None),
+        ("run", {}, {"checksum": {"sha256": "0" * 64}}, "other .* and is 000000000000"),
     ],
 )
 def test_a_start_that_was_trained_on_images_held_out_here_is_warned_of(
-    changes, told, run, tmp_path, capsys
+    by, changes, source, told, run, pictures, tmp_path, capsys
 ):
-    source = run.read_config()["data"]
-    if "sha256" in changes:
-        source, changes = {"checksum": changes}, {}
+    init_from = run.model_path if by == "model file" else run.path
     config = dataclasses.replace(
         run.read_experiment(),
-        init_from=str(run.path),
+        init_from=str(init_from),
         output_dir=str(tmp_path),
         **changes,
     )
-    start.warn_of_seen_images(config, source)
+    data = start.images(config, 1)
+    capsys.readouterr()
+    data = dataclasses.replace(data, source={**data.source, **source})
+    if by == "run between":  # of the same split as this one
+        between = tmp_path / "between"
+        between.mkdir()
+        record = {"experiment": dataclasses.asdict(config), "data": data.source}
+        (between / "config.json").write_text(json.dumps(record))
+        config = dataclasses.replace(config, init_from=str(between))
+    start.warn_of_seen_images(config, data)
     printed = capsys.readouterr().err
     if told is None:
         assert printed == ""
     else:
-        assert re.search(rf"was trained on other images \({told}\), so that", printed)
+        told = rf"WARNING: .*run' was trained on {told}.*, so that some are perhaps among"
+        assert re.search(told, printed)
 
 
 def test_a_run_on_other_classes_or_otherwise_resized_is_no_start(run, tmp_path):
