@@ -1,5 +1,7 @@
 """Writes everything that a sweep's runs tell: tables, figures, one HTML report."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from node_transfer.analysis import (
@@ -11,6 +13,7 @@ from node_transfer.analysis import (
     paper,
     paper_tables,
     provenance,
+    training_curves,
 )
 from node_transfer.analysis.lineup import MODELS
 from node_transfer.analysis.numbers import numbers_csv
@@ -34,7 +37,8 @@ def write_report(folder) -> str:
 
     `FOLDER/tables/*.md`, `*.csv`; `FOLDER/figures/*.svg`, `*.png`; `FOLDER/numbers.csv`,
     every number of every run with its path; `FOLDER/claims.md`, each claim of the paper
-    with its outcome; `FOLDER/report.html`, in one file.
+    with its outcome; `FOLDER/report.html`, in one file. Where no run is finished, the
+    curves of those that go on, as far as they came, and nothing else.
 
     Returns:
         Tables and outcomes for a terminal.
@@ -42,12 +46,14 @@ def write_report(folder) -> str:
     Raises:
         UserError: There is no finished run, or the folder cannot be written.
     """
-    sweep = read_sweep(folder)
+    sweep = read_sweep(folder, unfinished_alone=True)
+    if not sweep.runs:
+        return _curves_alone(sweep, Path(folder))
     evidence = claims.evidence_of([sweep])
     judged = claims.judge_all(evidence)
     made = all_tables(sweep)
     root = Path(folder)
-    try:
+    with _failures_told(root):
         (root / TABLES).mkdir(exist_ok=True)
         for table in made:
             (root / TABLES / f"{table.name}.md").write_text(
@@ -64,15 +70,32 @@ def write_report(folder) -> str:
             _html(sweep, evidence, judged, made, drawn, root / FIGURES),
             encoding="utf-8",
         )
+    parts = [table.text() for table in made]
+    parts += [f"Diverged: {path}, {what}." for path, what in sweep.diverged_paths.items()]
+    parts += [*claims_page.sentences(evidence, judged), "", f"Report: {root / REPORT}"]
+    return "\n".join(parts)
+
+
+def _curves_alone(sweep: Sweep, root: Path) -> str:
+    """Draws what there is of runs none of which is finished."""
+    with _failures_told(root):
+        (root / FIGURES).mkdir(exist_ok=True)
+        drawn = training_curves.draw(sweep, root / FIGURES)
+    lines = [f"{run.path}: {_how_far(run)}." for run in sweep.unfinished_runs]
+    if drawn is not None:
+        lines += ["", f"Their curves: {root / FIGURES / drawn.name}.png"]
+    return "\n".join(["No run is finished, so nothing is compared.", *lines])
+
+
+@contextlib.contextmanager
+def _failures_told(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise UserError(
             f"The folder {str(folder)!r} cannot be written ({error.strerror}): pass "
             "output_dir= with another folder."
         ) from error
-    parts = [table.text() for table in made]
-    parts += [f"Diverged: {path}, {what}." for path, what in sweep.diverged_paths.items()]
-    parts += [*claims_page.sentences(evidence, judged), "", f"Report: {root / REPORT}"]
-    return "\n".join(parts)
 
 
 def all_tables(sweep: Sweep) -> list[Table]:

@@ -157,8 +157,12 @@ def read_run(path) -> Run:
     )
 
 
-def read_sweep(folder) -> Sweep:
+def read_sweep(folder, unfinished_alone: bool = False) -> Sweep:
     """Reads every run of a sweep.
+
+    Args:
+        folder: The sweep's.
+        unfinished_alone: Whether runs that go on are enough, once one has had an epoch.
 
     Raises:
         UserError: There is no finished run, or a file of one cannot be read.
@@ -179,7 +183,8 @@ def read_sweep(folder) -> Sweep:
             unfinished.setdefault(model, {})[seed] = run
     record = sweep.read_record()
     read = Sweep(runs, record, unfinished, diverged, sweep.path)
-    if not runs:
+    enough = unfinished_alone and any(run.epochs for run in read.unfinished_runs)
+    if not runs and not enough:
         raise UserError(
             f"{str(folder)!r} has no finished run (FOLDER/seed-0/baseline and so on): "
             "pass output_dir= with the folder of a sweep that was run."

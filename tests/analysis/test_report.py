@@ -186,6 +186,19 @@ def test_an_unfinished_run_is_named_and_drawn_and_judges_nothing(tmp_path):
     ]
 
 
+def test_runs_none_of_which_is_finished_are_drawn_and_nothing_else(tmp_path):
+    unfinish(write_run(tmp_path, "baseline", 0, [0.7, 0.8]), 200)
+    unfinish(write_run(tmp_path, "residual", 0, [0.7]), 100)  # has no row of its own
+    printed = write_report(tmp_path)
+    assert "seed-0/baseline: not finished, 2 of 200 epochs." in printed
+    assert "seed-0/residual: not finished, 1 of 100 epochs." in printed
+    assert {path.name for path in tmp_path.iterdir()} == {"seed-0", "figures"}
+    drawn = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert drawn == {"training_curves.png", "training_curves.svg"}
+    with pytest.raises(UserError, match="has no finished run"):
+        read_sweep(tmp_path)
+
+
 @pytest.mark.parametrize("content", ["", "epoch,accu", "epoch,loss\n1,0.5\n", None])
 def test_a_history_of_an_unfinished_run_that_cannot_be_read_is_no_curve(
     tmp_path, content
