@@ -45,11 +45,13 @@ def draw(sweep: Sweep, folder) -> Figure | None:
         for panel in axes[-1]:
             panel.set_xlabel("epoch")
             panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        compared = any(curves_of(sweep, CONTROLS.get(name)) for name in rows)
+        shown = [what for what in COLOURS if what != CONTROL or compared]
         fig.legend(
-            [Line2D([], [], color=colour) for colour in COLOURS.values()],
-            list(COLOURS),
+            [Line2D([], [], color=COLOURS[what]) for what in shown],
+            shown,
             loc="outside lower center",
-            ncols=len(COLOURS),
+            ncols=len(shown),
             fontsize=10,
         )
         style.save(fig, Path(folder) / "training_curves")
