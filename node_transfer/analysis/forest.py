@@ -7,7 +7,7 @@ import numpy as np
 
 from node_transfer.analysis import protocol, style
 from node_transfer.analysis.figure import Figure
-from node_transfer.analysis.inference import Comparison
+from node_transfer.analysis.inference import MIN_SEEDS, Comparison
 from node_transfer.analysis.lineup import COMPARISONS, MODELS
 from node_transfer.analysis.runs import Sweep
 
@@ -50,7 +50,8 @@ def draw(sweep: Sweep, folder) -> Figure | None:
         "forest",
         "Paired differences. A dot is a seed, a bar the 95 % interval over seeds and "
         "test images, the band the margin of equivalence; blue: declared beforehand "
-        "(P1 to P4), grey: secondary. A comparison of one run has no bar.",
+        "(P1 to P4), grey: secondary. A comparison of fewer than three seeds has no bar; "
+        "a seed in which a model does not reach the level has no dot.",
         "; ".join(ends) + ".",
     )
 
@@ -67,6 +68,9 @@ def _rows(sweep: Sweep, compare) -> list[tuple[str, bool, Comparison]]:
             continue
         name = declared.get((left, right))
         label = f"{MODELS[left].label} − {MODELS[right].label}"
+        reached = sum(map(math.isfinite, comparison.differences))
+        if reached < comparison.n:
+            label += f" ({reached} of {comparison.n} seeds)"
         found.append((f"{name}  {label}" if name else label, bool(name), comparison))
     return found
 
@@ -77,7 +81,7 @@ def _draw_panel(axes, rows, scale: float, margin: float) -> None:
     for k, (label, declared, c) in enumerate(rows):
         y, colour = -k, PRIMARY if declared else SECONDARY
         finite = [scale * d for d in c.differences if math.isfinite(d)]
-        if math.isfinite(c.low):
+        if c.n >= MIN_SEEDS and math.isfinite(c.low):  # of two it would span the picture
             axes.plot(
                 [scale * c.low, scale * c.high], [y, y], color=colour, linewidth=2.2
             )
