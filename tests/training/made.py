@@ -14,6 +14,11 @@ def quick(config, path, **changes):
     return dataclasses.replace(config, **{**QUICK, "output_dir": str(path), **changes})
 
 
+def same_weights(layer, other) -> bool:
+    pairs = zip(layer.get_weights(), other.get_weights(), strict=True)
+    return all((left == right).all() for left, right in pairs)
+
+
 def same_numbers(run, again) -> None:
     """Checks that two finished runs have the same history and metrics but for seconds."""
     for row, row_again in zip(run.read_history(), again.read_history(), strict=True):

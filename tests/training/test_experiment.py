@@ -24,7 +24,7 @@ from node_transfer.training.experiment import run_experiment
 from node_transfer.training.saved_model import evaluate_saved
 from tests.conftest import PROJECT
 from tests.own_process import in_own_process
-from tests.training.made import quick
+from tests.training.made import quick, same_weights
 
 B3 = "EfficientNetB3"
 OF_BASELINE = {"epochs": 4, "train_examples": 128, "augment": True}
@@ -35,11 +35,6 @@ def baseline_run(tmp_path_factory):
     """A finished baseline run of B0 on 128 digits, never stopped."""
     path = tmp_path_factory.mktemp("runs") / "baseline"
     return run_experiment(quick(BASELINE, path, **OF_BASELINE), verbose=0)
-
-
-def same_weights(layer, other) -> bool:
-    pairs = zip(layer.get_weights(), other.get_weights(), strict=True)
-    return all(np.array_equal(left, right) for left, right in pairs)
 
 
 def test_run_directory_holds_the_whole_record(baseline_run):
