@@ -183,13 +183,14 @@ def _factor(sweep: Sweep, result: protocol.Result, curve: str, window: str) -> s
     """The ratio with its interval; of one run each that over their epochs."""
     if len(result.seeds) > 1:
         return words.factor(result)
+    (seed,) = result.seeds
     ratio, low, high = protocol.roughness_within(
-        sweep, result.left, result.right, *result.seeds, curve, window
+        sweep, result.left, result.right, seed, curve, window
     )
     if math.isnan(low):
         return words.factor(result)
     ours, theirs = (
-        protocol.roughness_of(sweep.of(name)[result.seeds[0]], curve, window)
+        protocol.roughness_of(sweep.of(name)[seed], curve, window)
         for name in (result.left, result.right)
     )
     return (

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
 from node_transfer.analysis import forest, measures, paper, style, training_curves
 from node_transfer.analysis.figure import Figure
@@ -73,7 +73,7 @@ def _paper_figure(sweep: Sweep, folder, number, name, curve, caption) -> Figure:
         if many:
             axes.plot(epochs, mean, color="black", linewidth=2.2, label="mean over seeds")
             axes.legend()
-        _label_epochs(axes)
+        style.label_epochs(axes)
         _label_values(axes, curve)
         style.save(fig, Path(folder) / stem)
     first, last = mean[0], mean[-1]
@@ -112,7 +112,7 @@ def _validation_curves(sweep: Sweep, folder) -> Figure:
                 panel.axhline(
                     np.mean(list(best)), color="black", linewidth=0.8, linestyle=":"
                 )
-            _label_epochs(panel)
+            style.label_epochs(panel)
             _label_values(panel, "val_accuracy")
             panel.set_title(title, fontsize=9)
             panel.set_xlabel("epochs of its own")
@@ -142,7 +142,7 @@ def _nfe(sweep: Sweep, folder) -> Figure | None:
                     fillstyle=fill,
                     label=f"{MODELS[name].label}, {column.removeprefix('nfe_')}",
                 )
-        _label_epochs(axes)
+        style.label_epochs(axes)
         axes.set_ylabel("evaluations of f a solve")
         axes.set_ylim(bottom=0)
         _legend_below(fig, ncols=2)
@@ -198,11 +198,6 @@ def _band(sweep: Sweep, name: str, column: str):
 
 def _legend_below(fig, ncols: int) -> None:
     fig.legend(loc="outside lower center", ncols=ncols, fontsize=8)
-
-
-def _label_epochs(axes) -> None:
-    axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _label_values(axes, curve: str) -> None:

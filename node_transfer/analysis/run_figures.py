@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
 from node_transfer.analysis import style
 from node_transfer.analysis.runs import Run
@@ -43,7 +43,7 @@ def curves(run: Run) -> list[Drawing]:
             ):
                 line = style.thinned(line, run.epochs)
                 axes.plot(run.history["epoch"], run.history[key], **line, label=what)
-            _label_epochs(axes)
+            style.label_epochs(axes)
             axes.set_ylabel(label)
             if name == "accuracy":
                 axes.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -72,7 +72,7 @@ def evaluations(run: Run) -> Drawing | None:
             ("nfe_backward", VALIDATION, "backward"),
         ):
             axes.plot(run.history["epoch"], run.history[key], **line, label=what)
-        _label_epochs(axes)
+        style.label_epochs(axes)
         axes.set_ylabel("evaluations of f a solve")
         axes.set_ylim(bottom=0)
         axes.legend()
@@ -161,8 +161,3 @@ def paths(arrays: dict[str, np.ndarray], class_names: list[str]) -> Drawing | No
         f"{len(points)} paths of {len(np.unique(labels))} classes.",
         content,
     )
-
-
-def _label_epochs(axes) -> None:
-    axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))

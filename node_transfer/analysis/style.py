@@ -6,6 +6,7 @@ import io
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 # Okabe and Ito's colours, darkest first, each with a line and a marker of its own.
 LINES = {
@@ -95,6 +96,12 @@ def stacked(width: float, height: float, ratios):
         FigureCanvasAgg(fig)
         axes = fig.subplots(len(ratios), 1, height_ratios=ratios, squeeze=False)
         yield fig, axes[:, 0]
+
+
+def label_epochs(axes, intervals: int = 10) -> None:
+    """Gives an axis of epochs its name, and whole numbers, so many and one at most."""
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(intervals, integer=True))
 
 
 def save(fig, stem) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
 from node_transfer.analysis import style
 from node_transfer.analysis.figure import Figure
@@ -43,8 +43,7 @@ def draw(sweep: Sweep, folder) -> Figure | None:
             row[0].set_title(title, loc="left", fontsize=11)
             row[0].yaxis.set_major_formatter(PercentFormatter(1.0))
         for panel in axes[-1]:
-            panel.set_xlabel("epoch")
-            panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            style.label_epochs(panel, 5)
         compared = any(curves_of(sweep, CONTROLS.get(name)) for name in rows)
         shown = [what for what in COLOURS if what != CONTROL or compared]
         fig.legend(

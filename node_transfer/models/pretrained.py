@@ -34,6 +34,10 @@ class WeightsSource:
     warning: str | None = None
 
 
+def _at_random(detail: str) -> WeightsSource:
+    return WeightsSource("random", detail, f"the backbone starts from {detail}")
+
+
 def build_backbone(
     name: str, weights: str | None = "imagenet", image_size: int | None = None
 ) -> keras.Model:
@@ -91,7 +95,7 @@ def backbone_with_source(
     if is_own(name) and weights == "auto":
         return make_backbone(name, size), WeightsSource("own", f"as made by {name}")
     if weights == "none":
-        return _untrained(spec, size), WeightsSource("random", "random initial weights")
+        return _untrained(spec, size), _at_random("random initial weights")
     if weights not in ("imagenet", "auto"):
         return _from_file(spec, size, weights)
     try:
@@ -100,7 +104,7 @@ def backbone_with_source(
         if weights == "imagenet":
             raise
         reason = f"random initial weights, since ImageNet's could not be had: {error}"
-        return _untrained(spec, size), WeightsSource("random", reason)
+        return _untrained(spec, size), _at_random(reason)
     model = _untrained(spec, size)
     model.load_weights(path)
     detail = f"{spec.constructor.replace(':', '.')}, ImageNet"

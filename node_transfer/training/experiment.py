@@ -120,8 +120,6 @@ def _run(
     )  # fmt: skip
     if config.adapt_batchnorm:
         adapt_batchnorm(model, experiment.steps("train"))
-    if weights.kind == "random" and workers.chief:
-        start.warn(f"the backbone starts from {weights.detail}")
     if weights.warning and workers.chief:
         start.warn(weights.warning)
     state, evaluated = None, 0

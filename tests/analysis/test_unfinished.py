@@ -18,13 +18,15 @@ def unfinish(path, epochs):
     (path / "config.json").write_text(json.dumps(config))
 
 
+def what_is_judged(folder) -> list[bytes]:
+    names = ("tables/table_1.csv", "tables/controls.csv", "claims.md")
+    return [(folder / name).read_bytes() for name in names]
+
+
 def test_an_unfinished_run_is_named_and_drawn_and_judges_nothing(tmp_path):
     write_run(tmp_path, "baseline", 0, [0.7])
     write_report(tmp_path)
-    judged = [
-        (tmp_path / name).read_bytes()
-        for name in ("tables/table_1.csv", "tables/controls.csv", "claims.md")
-    ]
+    judged = what_is_judged(tmp_path)
     unfinish(write_run(tmp_path, "node_rk", 0, [0.7, 0.8]), 100)
     sweep = read_sweep(tmp_path)
     assert sweep.names == ["baseline"]
@@ -38,10 +40,7 @@ def test_an_unfinished_run_is_named_and_drawn_and_judges_nothing(tmp_path):
     write_report(tmp_path)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "2 of 100 epochs; without the block unfinished, 1 of 100 epochs" in page
-    assert judged == [
-        (tmp_path / name).read_bytes()
-        for name in ("tables/table_1.csv", "tables/controls.csv", "claims.md")
-    ]
+    assert judged == what_is_judged(tmp_path)
 
 
 def test_runs_none_of_which_is_finished_are_drawn_and_nothing_else(tmp_path):
