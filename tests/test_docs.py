@@ -56,41 +56,101 @@ def run(code: str, folder) -> subprocess.CompletedProcess:
     )
 
 
-def test_examples_of_extending_run(tmp_path):
-    (tmp_path / "my_package.py").write_text(MY_PACKAGE)
+# A page's examples in a namespace of their own; one process for all pages.
+EACH_PAGE = """
+import contextlib, io, json, sys, traceback
+
+sys.path.insert(0, ".")
+found = {}
+for page, code in json.load(open("pages.json")).items():
+    printed, error = io.StringIO(), ""
+    try:
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, page, "exec"), {"__name__": "__main__"})
+    except BaseException:
+        error = traceback.format_exc()
+    found[page] = [printed.getvalue(), error]
+json.dump(found, open("printed.json", "w"))
+"""
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory):
+    """What the examples of a page print when they are run."""
+    folder = tmp_path_factory.mktemp("pages")
+    (folder / "my_package.py").write_text(MY_PACKAGE)
+    (folder / "tiny.py").write_text(TINY_BACKBONE)
+    gallery(folder / "my_images", {"blue": 12, "red": 12})
+    write_run(folder / "results/runs/compare/cifar10", "Net-none", 0, [0.5, 0.6])
+    code = {page: "\n".join(examples(page)) for page in RUN_HERE}
+    code["README.md"] += "\nprint(model.history.history)"
+    images = code["docs/your-images.md"].replace('"imagenet"', '"none"')
+    images = f"import tiny\n{images}\nprint(model.class_names, data.sizes)"
+    code["docs/your-images.md"] = images
+    code["docs/extending.md"] = "\n".join(examples("docs/extending.md")[1:])
+    (folder / "pages.json").write_text(json.dumps(code))
+    done = run(EACH_PAGE, folder)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((folder / "printed.json").read_text())
+
+    def of(page: str) -> str:
+        text, error = found[page]
+        assert not error, error
+        return text
+
+    return of
+
+
+RUN_HERE = ["README.md"] + [
+    f"docs/{page}.md"
+    for page in (
+        "index", "gradients", "steps", "coming-from", "solving", "your-images",
+        "compare", "extending",
+    )
+]  # fmt: skip
+
+
+def test_examples_of_extending_run(printed, tmp_path):
     first, *others = examples("docs/extending.md")
     assert len(others) >= 6
+    assert printed("docs/extending.md") == ""
+    (tmp_path / "my_package.py").write_text(MY_PACKAGE)
     code = "import sys; sys.path.insert(0, '.')\n"
-    done = run(code + "\n".join(others), tmp_path)
-    assert done.returncode == 0, done.stderr
     done = run(code + first, tmp_path)  # the command itself, asked for its help
     assert done.returncode == 0, done.stderr
     assert "train node_rk" in done.stdout
 
 
-@pytest.mark.parametrize(
-    "name", ["README.md", pytest.param("docs/tutorial.md", marks=pytest.mark.slow)]
-)
-def test_the_block_in_a_keras_model_learns(name, tmp_path):
-    code = [code for code in examples(name) if "served/mine" not in code]
-    done = run("\n".join(code) + "\nprint(model.history.history)", tmp_path)
-    assert done.returncode == 0, done.stderr
-    history = ast.literal_eval(done.stdout.splitlines()[-1])
+def check_learns(output: str):
+    history = ast.literal_eval(output.splitlines()[-1])
     assert history["accuracy"][-1] > 0.85
     assert history["nfe_forward"][-1] >= 6 and history["nfe_backward"][-1] >= 6
-    if name == "docs/tutorial.md":
-        assert "[[-1." in done.stdout  # half a turn
-        folders = {path.name for path in (tmp_path / "my_images").iterdir()}
-        assert folders == {"zero", "one", "two"}
 
 
-def test_short_examples_run(tmp_path):
-    pages = ("index", "gradients", "steps", "coming-from")
-    code = [code for page in pages for code in examples(f"docs/{page}.md")]
-    assert len(code) == 4
-    done = run("\n".join(code), tmp_path)
+def test_the_block_of_readme_learns(printed):
+    check_learns(printed("README.md"))
+
+
+@pytest.mark.slow
+def test_the_block_of_the_tutorial_learns(tmp_path):
+    code = [c for c in examples("docs/tutorial.md") if "served/mine" not in c]
+    done = run("\n".join(code) + "\nprint(model.history.history)", tmp_path)
     assert done.returncode == 0, done.stderr
-    assert re.fullmatch(r"\d+ evaluations, \d+ steps, \d+ rejected", done.stdout.strip())
+    check_learns(done.stdout)
+    assert "[[-1." in done.stdout  # half a turn
+    folders = {path.name for path in (tmp_path / "my_images").iterdir()}
+    assert folders == {"zero", "one", "two"}
+
+
+@pytest.mark.parametrize("page", ["index", "gradients", "coming-from"])
+def test_short_examples_run(page, printed):
+    assert len(examples(f"docs/{page}.md")) == 1
+    assert printed(f"docs/{page}.md") == ""
+
+
+def test_example_of_steps_prints_its_counts(printed):
+    counts = r"\d+ evaluations, \d+ steps, \d+ rejected"
+    assert re.fullmatch(counts, printed("docs/steps.md").strip())
 
 
 def test_tables_of_speed_are_those_of_the_records():
@@ -111,12 +171,12 @@ def test_tables_of_speed_are_those_of_the_records():
 
 
 def test_every_page_with_examples_is_one_of_those_that_are_run():
-    run_here = {
-        "index", "gradients", "steps", "coming-from", "extending", "tutorial", "solving",
-        "your-images", "tracking", "export-and-serve", "compare",
-    }  # fmt: skip
-    pages = {p.stem for p in DOCS.rglob("*.md") if EXAMPLE.search(p.read_text())}
-    assert pages == run_here | {"blocks"}  # tests/models/test_own_parts.py
+    by_themselves = {"docs/tutorial.md", "docs/tracking.md", "docs/export-and-serve.md"}
+    elsewhere = {"docs/blocks.md"}  # tests/models/test_own_parts.py
+    pages = {PROJECT / "README.md", *DOCS.rglob("*.md")}
+    with_code = {p for p in pages if EXAMPLE.search(p.read_text())}
+    found = {page.relative_to(PROJECT).as_posix() for page in with_code}
+    assert found == {*RUN_HERE} | by_themselves | elsewhere
 
 
 def test_the_nav_has_every_page():
@@ -126,28 +186,19 @@ def test_the_nav_has_every_page():
     assert sorted(named) == sorted(path.as_posix() for path in pages)
 
 
-def test_examples_of_solving_run(tmp_path):
-    code = examples("docs/solving.md")
-    assert len(code) >= 4
-    done = run("\n".join(code), tmp_path)
-    assert done.returncode == 0, done.stderr
-    gradient, many, jump, failed = done.stdout.splitlines()
+def test_examples_of_solving_run(printed):
+    assert len(examples("docs/solving.md")) >= 4
+    gradient, many, jump, failed = printed("docs/solving.md").splitlines()
     assert gradient.startswith("tf.Tensor([-0.3170")  # -exp(0.5) exp(-exp(0.5))
     assert many.startswith("(1000, 1, 2) ") and int(many.split()[-1]) < 1000
     assert jump.endswith(" 0")  # rejected steps
     assert failed.startswith("[1. ") and failed.endswith("nan] 2")
 
 
-def test_example_of_your_images_runs(tmp_path):
-    (code,) = examples("docs/your-images.md")
-    gallery(tmp_path / "my_images", {"blue": 12, "red": 12})
-    (tmp_path / "tiny.py").write_text(TINY_BACKBONE)
-    code = "import sys; sys.path.insert(0, '.'); import tiny\n" + code
-    code = code.replace('"imagenet"', '"none"')
-    done = run(f"{code}\nprint(model.class_names, data.sizes)", tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_example_of_your_images_runs(printed):
     sizes = "{'train': 20, 'validation': 2, 'test': 2}"
-    assert done.stdout.splitlines()[-1] == f"('blue', 'red') {sizes}"
+    last = printed("docs/your-images.md").splitlines()[-1]
+    assert last == f"('blue', 'red') {sizes}"
 
 
 @pytest.mark.slow
@@ -163,12 +214,8 @@ def test_examples_of_export_and_serve_run(tmp_path):
     assert re.search(r"^\[b'\d'\] \[\[?[\d.e-]+ ", done.stdout, re.MULTILINE), done.stdout
 
 
-def test_example_of_compare_runs(tmp_path):
-    (code,) = examples("docs/compare.md")
-    write_run(tmp_path / "results/runs/compare/cifar10", "Net-none", 0, [0.5, 0.6])
-    done = run(code, tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "Net-none" in done.stdout
+def test_example_of_compare_runs(printed):
+    assert "Net-none" in printed("docs/compare.md")
 
 
 # In place of the ImageNet weights, and of a backbone that is large.
