@@ -118,6 +118,7 @@ def test_what_type_checkers_see_is_what_there_is():
     assert homes == {**node_transfer._HOMES, **node_transfer._HOMES_OF_TRAINED}
 
 
+@pytest.mark.slow
 def test_mypy_knows_the_public_names(tmp_path):
     pytest.importorskip("mypy")
     (tmp_path / "use.py").write_text(

@@ -138,7 +138,7 @@ def test_gradient_is_that_of_an_unrolled_loop(kind, graph, training):
         assert np.allclose(left, right, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", DYNAMICS)
+@pytest.mark.parametrize("kind", slow_after(1, DYNAMICS))
 def test_gradient_of_tensorflow_itself_is_that_of_an_unrolled_loop(kind):
     layer = built(kind, gradient="autodiff", **RK4)
     h1, gradients = expected(kind, layer, True, steps=3)

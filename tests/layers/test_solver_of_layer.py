@@ -11,6 +11,7 @@ import tensorflow as tf
 from node_transfer import DenseDynamics, ODELayer, SolverOptions
 from node_transfer.ode.tableaus import TABLEAUS
 from tests.ode.outside import FEHLBERG45, KUTTA3
+from tests.slowly import slow_after
 
 X = np.random.default_rng(0).normal(size=(16, 6)).astype("float32")
 
@@ -175,7 +176,8 @@ def test_first_step_given_goes_before_the_one_remembered():
 
 
 @pytest.mark.parametrize(
-    "tableau", [FEHLBERG45, dataclasses.replace(TABLEAUS["bosh3"], name="mine")]
+    "tableau",
+    slow_after(1, [FEHLBERG45, dataclasses.replace(TABLEAUS["bosh3"], name="mine")]),
 )
 def test_model_with_a_tableau_of_its_own_reloads_bit_for_bit(tableau, tmp_path):
     model = keras.Sequential([keras.Input([6]), layer_of(method=tableau)])

@@ -74,7 +74,7 @@ def test_times_far_apart_are_stepped_onto_and_near_ones_are_not():
     assert np.array_equal(exactly[1], alone[1])
 
 
-@pytest.mark.parametrize("method", WITH_INTERPOLANT)
+@pytest.mark.parametrize("method", slow_after(1, WITH_INTERPOLANT))
 def test_backprop_is_the_gradient_of_the_states_as_they_were_interpolated(method):
     inputs = Inputs((0.0, 0.1, 0.35, 0.6, 0.9, 1.0))
     options = {"first_step": 0.5, "max_step": 0.5, "interpolate": True}

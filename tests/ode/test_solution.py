@@ -184,7 +184,7 @@ def test_remembered_step_size_saves_evaluations_and_rejects_nothing():
     assert int(second.rejected) == 0
 
 
-@pytest.mark.parametrize("name", slow_after(2, ["sine", "exponential", "linear"]))
+@pytest.mark.parametrize("name", slow_after(1, ["sine", "exponential", "linear"]))
 @pytest.mark.parametrize("method", ["bdf", "dopri5_tfp"])
 def test_tfp_methods_go_forward_and_back(name, method):
     problem = PROBLEMS[name]
