@@ -31,6 +31,11 @@ def runs_of(sweep: Sweep, *names: str) -> str:
     return f"{', '.join(names)}; {lengths} epochs; seed{plural} {numbers}"
 
 
+def epochs(sweep: Sweep, name: str, values: dict[int, float]) -> str:
+    """Each seed's epochs to a level, of the runs of a model."""
+    return words.epochs(values, measures.epochs(sweep, name))
+
+
 def have(sweep: Sweep | None, *names: str) -> bool:
     """Whether a sweep has a seed that all the models have a finished run of."""
     if sweep is None:
@@ -42,7 +47,8 @@ def test_accuracy(
     sweep: Sweep, left: str, right: str, claimed: str, control: tuple[str, str] | None
 ) -> Part:
     """Left less right in accuracy on the test images."""
-    tested = _adjusted(sweep, protocol.test_accuracy(sweep, left, right))
+    compare = protocol.test_accuracy
+    tested = _adjusted(sweep, compare(sweep, left, right), compare)
     beside = protocol.test_accuracy(sweep, *control) if control else None
     return Part(
         f"{MODELS[left].label} - {MODELS[right].label}",
@@ -73,15 +79,17 @@ def epochs_to_level(sweep: Sweep, name: str, control: str, curve: str) -> Part:
     declared = protocol.epochs_to_baselines_level(sweep, name, control, curve)
     beside = declared.outcome
     if not is_loss(curve):
-        beside = _adjusted(sweep, declared).outcome
+        compare = protocol.epochs_to_baselines_level
+        beside = _adjusted(sweep, declared, compare).outcome
     what = "loss" if is_loss(curve) else "accuracy"
     return Part(
         MODELS[name].label,
         reading_of(sweep, name),
         f"epochs to the baseline's level of validation {what}",
-        f"{words.epochs(ours)} against the {words.given(given)} that the baseline was "
-        f"given: {words.told(tested, count)}",
-        f"{MODELS[control].label} {words.epochs(theirs)}: {words.told(beside, count)}",
+        f"{epochs(sweep, name, ours)} against the {words.given(given)} that the baseline "
+        f"was given: {words.told(tested, count)}",
+        f"{MODELS[control].label} {epochs(sweep, control, theirs)}: "
+        f"{words.told(beside, count)}",
         judge(LOWER, tested, beside),
         runs_of(sweep, name, *dict.fromkeys((protocol.BASELINE, control))),
     )
@@ -102,7 +110,7 @@ def sooner_than(sweep: Sweep, left: str, right: str) -> Part:
         f"{MODELS[left].label} - {MODELS[right].label}",
         reading_of(sweep, left),
         "epochs to the baseline's level of validation accuracy",
-        f"{words.epochs(ours)} against {words.epochs(theirs)}: "
+        f"{epochs(sweep, left, ours)} against {epochs(sweep, right, theirs)}: "
         f"{words.told(tested, len(seeds))}",
         "",
         judge(LOWER, tested, None),
@@ -199,11 +207,12 @@ def _factor(sweep: Sweep, result: protocol.Result, curve: str, window: str) -> s
     )
 
 
-def _adjusted(sweep: Sweep, result: protocol.Result) -> protocol.Result:
+def _adjusted(sweep: Sweep, result: protocol.Result, compare) -> protocol.Result:
     """The same result; of a declared comparison the one after Holm's adjustment."""
-    for declared, _ in protocol.primaries(sweep).values():
-        same = (declared.left, declared.right) == (result.left, result.right)
-        if same and declared.comparison == result.comparison:
+    for primary in protocol.PRIMARIES:
+        same = (primary.left, primary.right) == (result.left, result.right)
+        if same and primary.compare is compare:
+            declared, _ = protocol.primaries(sweep)[primary.name]
             return declared
     return result
 

@@ -9,8 +9,11 @@ from node_transfer.analysis.inference import UNTOLD
 from node_transfer.analysis.protocol import Result
 
 HOLDS, FAILS = "holds", "fails"
+SEEDS_ALONE = "an interval of seeds alone: no predictions were recorded"
 NOT_BY_THE_BLOCK = "holds as tested, not against the control"
-NOT_YET_BY_THE_BLOCK = "holds as tested; against the control it cannot be told"
+NOT_YET_BY_THE_BLOCK = "cannot be told against the control; as tested it holds"
+REMARK = "decides nothing: no rule of before the runs"
+OPEN = (UNTOLD, NOT_YET_BY_THE_BLOCK)  # either is "cannot be told" to the protocol
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +27,8 @@ class Part:
         as_tested: The numbers as the paper tests it, in words.
         against_control: The numbers against the same training without the block; empty
             where the paper's comparison has no other control.
-        outcome: `HOLDS`, `FAILS`, `UNTOLD`, or one of the two `..._BY_THE_BLOCK`.
+        outcome: `HOLDS`, `FAILS`, `UNTOLD`, one of the two `..._BY_THE_BLOCK`, or
+            `REMARK`, which counts in no claim's outcome.
         runs: Folder and names of the runs that it rests on.
     """
 
@@ -61,8 +65,10 @@ def points(result: Result) -> str:
 
 def accuracies(result: Result) -> str:
     """The difference in points, and McNemar's p of each seed's two models."""
-    beside = f" (McNemar p {mcnemar(result.mcnemar)})" if result.mcnemar else ""
-    return f"{points(result)}{beside}"
+    if result.mcnemar:
+        return f"{points(result)} (McNemar p {mcnemar(result.mcnemar)})"
+    several = result.comparison is not None and result.comparison.n > 1
+    return points(result) + (f" ({SEEDS_ALONE})" if several else "")
 
 
 def factor(result: Result) -> str:
@@ -77,10 +83,11 @@ def factor(result: Result) -> str:
     return f"{mean:.2f} [{low:.2f}, {high:.2f}], n = {c.n}{without}"
 
 
-def epochs(values: dict[int, float]) -> str:
-    """Each seed's epochs, a dash where the level is not reached."""
+def epochs(values: dict[int, float], trained: dict[int, int]) -> str:
+    """Each seed's epochs, `not in 8` where it is not there after the 8 that it had."""
     return ", ".join(
-        f"{value:.0f}" if math.isfinite(value) else "never" for value in values.values()
+        f"{value:.0f}" if math.isfinite(value) else f"not in {trained[seed]}"
+        for seed, value in values.items()
     )
 
 

@@ -5,16 +5,18 @@ what no training run can tell the records of `benchmarks/` and of `sweep-toleran
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from node_transfer.analysis import claim_evidence, paper
 from node_transfer.analysis import claim_parts as parts
+from node_transfer.analysis import claim_remarks as remarks
 from node_transfer.analysis.claim_words import (
     FAILS,
     HOLDS,
     NOT_BY_THE_BLOCK,
-    NOT_YET_BY_THE_BLOCK,
+    OPEN,
+    REMARK,
     Part,
 )
 from node_transfer.analysis.inference import EQUIVALENT, HIGHER, UNTOLD
@@ -107,32 +109,41 @@ def judge_all(evidence: Evidence) -> list[Judged]:
     judged = []
     for claim in CLAIMS:
         found = tuple(claim.test(evidence))
-        judged.append(Judged(claim, found, combine([part.outcome for part in found])))
+        judged.append(Judged(claim, found, combine(found)))
     return judged
 
 
-def combine(outcomes: list[str]) -> str:
+def combine(found: Sequence[Part]) -> str:
     """Returns one phrase for the parts of a claim.
 
     Where some cannot be told, the others decide and it says `in part`; where parts
-    contradict each other it is mixed.
+    contradict each other it is mixed. The readings of those that decide are named.
     """
-    told = [outcome for outcome in outcomes if outcome != UNTOLD]
+    found = [part for part in found if part.outcome != REMARK]
+    told = [part for part in found if part.outcome not in OPEN]
     if not told:
         return UNTOLD
-    order = (HOLDS, NOT_BY_THE_BLOCK, NOT_YET_BY_THE_BLOCK, FAILS)
-    kinds = sorted(set(told), key=order.index)
+    of_kind = {
+        kind: [part for part in told if part.outcome == kind]
+        for kind in (HOLDS, NOT_BY_THE_BLOCK, FAILS)
+    }
+    kinds = [kind for kind, those in of_kind.items() if those]
     if len(kinds) > 1:
-        return f"mixed: {', '.join(f'{kinds_of(k)} {told.count(k)}' for k in kinds)}"
-    return kinds[0] if len(told) == len(outcomes) else f"{kinds[0]}, in part"
+        counts = (f"{_short(k)} {len(of_kind[k])}{_readings(of_kind[k])}" for k in kinds)
+        return f"mixed: {', '.join(counts)}"
+    in_part = "" if len(told) == len(found) else ", in part"
+    return f"{kinds[0]}{in_part}{_readings(told)}"
 
 
-def kinds_of(outcome: str) -> str:
+def _short(outcome: str) -> str:
     """A short word for an outcome within a count."""
-    return {
-        NOT_BY_THE_BLOCK: "as tested only",
-        NOT_YET_BY_THE_BLOCK: "as tested, control open",
-    }.get(outcome, outcome)
+    return "as tested only" if outcome == NOT_BY_THE_BLOCK else outcome
+
+
+def _readings(of: Sequence[Part]) -> str:
+    """` (cold)`, ` (warm)` or both; empty for parts without a reading."""
+    readings = sorted({part.reading for part in of} - {""})
+    return f" ({' and '.join(readings)})" if readings else ""
 
 
 def _fewer_epochs(evidence: Evidence, curve: str = "val_accuracy") -> list[Part]:
@@ -145,7 +156,11 @@ def _fewer_epochs(evidence: Evidence, curve: str = "val_accuracy") -> list[Part]
 
 
 def _sooner_to_the_loss(evidence: Evidence) -> list[Part]:
-    return _fewer_epochs(evidence, "val_loss")
+    return _fewer_epochs(evidence, "val_loss") + [
+        remarks.lowest_loss(sweep, [name for name in CONTROLS if sweep.of(name)])
+        for sweep in evidence.sweeps
+        if parts.have(sweep, "baseline")
+    ]
 
 
 def _less_time(evidence: Evidence) -> list[Part]:
@@ -168,13 +183,13 @@ def _unstable_baseline(evidence: Evidence) -> list[Part]:
 
 
 def _steadier(evidence: Evidence) -> list[Part]:
-    return [
-        part
-        for sweep, windows in evidence.windows
-        for name, control in CONTROLS.items()
-        if parts.have(sweep, name, control)
-        for part in parts.roughness(sweep, name, control, CURVES, windows)
-    ]
+    found, beside = [], []
+    for sweep, windows in evidence.windows:
+        for name, control in CONTROLS.items():
+            if parts.have(sweep, name, control):
+                found += parts.roughness(sweep, name, control, CURVES, windows)
+                beside.append(remarks.deepest_drop(sweep, name, control))
+    return found + beside
 
 
 def _adjoint_better(evidence: Evidence) -> list[Part]:
@@ -188,6 +203,7 @@ def _adjoint_better(evidence: Evidence) -> list[Part]:
             found.append(parts.test_accuracy(sweep, adjoint, rk, HIGHER, known))
             found.append(parts.sooner_than(sweep, adjoint, rk))
             found += parts.roughness(sweep, adjoint, rk, VALIDATION, windows)
+            found.append(remarks.last_validation(sweep, adjoint, rk))
     return found
 
 
@@ -246,7 +262,11 @@ _TESTS = {
     5: (_steadier, THREE_SEEDS),
     6: (_adjoint_better, THREE_SEEDS),
     7: (_sgd_better, "three seeds of node_adjoint and of node_adjoint_adam"),
-    8: (_tolerance, "`node-transfer sweep-tolerance` on a trained NODE-RK"),
+    8: (
+        _tolerance,
+        "`node-transfer sweep-tolerance` on NODE-RK of three seeds; whether 1e-5 is best "
+        "to train at, runs that were trained at others",
+    ),
     9: (_parameters, ""),
     10: (_adjoint_memory, "the records of `benchmarks/`"),
     11: (

@@ -8,7 +8,7 @@ from node_transfer.analysis.claim_words import (
     FAILS,
     HOLDS,
     NOT_BY_THE_BLOCK,
-    NOT_YET_BY_THE_BLOCK,
+    OPEN,
 )
 from node_transfer.analysis.claims import PROTOCOL_COMMIT, Evidence, Judged
 from node_transfer.analysis.inference import (
@@ -19,6 +19,7 @@ from node_transfer.analysis.inference import (
     UNTOLD,
 )
 from node_transfer.analysis.lineup import MODELS
+from node_transfer.analysis.runs import Sweep
 
 # "Cannot be told" is said of the question, since two models that "cannot be told apart"
 # would sound like equal ones.
@@ -55,6 +56,8 @@ def _first(evidence: Evidence) -> str:
         if primary.compare is protocol.test_accuracy:
             sentence = ACCURACY_SAID[result.outcome]
             numbers = words.points(result)
+            if not result.mcnemar:
+                numbers += f", {words.SEEDS_ALONE}"
         else:
             sentence = EPOCHS_SAID[result.outcome]
             finite = math.isfinite(result.comparison.mean)
@@ -69,7 +72,7 @@ def _first(evidence: Evidence) -> str:
         )
     rest = f"; {waiting} of {len(protocol.PRIMARIES)} wait for runs" if waiting else ""
     text = "; ".join(said)
-    if any(provenance.commit(run) == "-" for run in evidence.short.all_runs):
+    if _seen_before_the_rules(evidence.short):
         return (
             "A first look, at runs that were seen before the rules were fixed: "
             f"{text}{rest}."
@@ -80,45 +83,59 @@ def _first(evidence: Evidence) -> str:
 def _second(judged: list[Judged]) -> str:
     counts = {}
     for one in judged:
-        kind = "mixed" if one.outcome.startswith("mixed") else one.outcome
-        counts.setdefault(kind.removesuffix(", in part"), []).append(one.claim.number)
+        kind, _, reading = one.outcome.partition(" (")
+        mixed = kind.startswith("mixed")
+        said = f"{one.claim.number}{f' {reading[:-1]}' if reading and not mixed else ''}"
+        counts.setdefault("mixed" if mixed else kind, []).append(said)
     order = {  # of one, of several
         HOLDS: ("holds", "hold"),
-        NOT_BY_THE_BLOCK: (
-            "holds as tested but not against the control",
-            "hold as tested but not against the control",
-        ),
-        NOT_YET_BY_THE_BLOCK: (
-            "holds as tested, with the control open",
-            "hold as tested, with the control open",
-        ),
+        f"{HOLDS}, in part": ("holds in part", "hold in part"),
+        NOT_BY_THE_BLOCK: ("holds {}", "hold {}"),
+        f"{NOT_BY_THE_BLOCK}, in part": ("holds in part {}", "hold in part {}"),
         "mixed": ("is mixed", "are mixed"),
         FAILS: ("fails", "fail"),
+        f"{FAILS}, in part": ("fails in part", "fail in part"),
         UNTOLD: ("cannot be told yet", "cannot be told yet"),
     }
-    said = [
-        f"{len(counts[kind])} {phrases[len(counts[kind]) > 1]} "
-        f"({', '.join(map(str, counts[kind]))})"
+    only = "as tested but not against the control"
+    found = [
+        f"{len(counts[kind])} {phrases[len(counts[kind]) > 1].format(only)} "
+        f"({', '.join(counts[kind])})"
         for kind, phrases in order.items()
         if kind in counts
     ]
-    return f"Of the paper's {len(judged)} claims {', '.join(said)}."
+    return f"Of the paper's {len(judged)} claims {', '.join(found)}."
 
 
-def markdown(evidence: Evidence, judged: list[Judged]) -> str:
-    """Returns the page `docs/claims.md`."""
+def markdown(
+    evidence: Evidence, judged: list[Judged], protocol_page: str = "docs/protocol.md"
+) -> str:
+    """Returns the page `docs/claims.md`.
+
+    Args:
+        evidence: What the claims were judged by.
+        judged: The claims.
+        protocol_page: The protocol, named or linked, in Markdown.
+    """
     first, second = sentences(evidence, judged)
+    seen = any(_seen_before_the_rules(sweep) for sweep in evidence.sweeps)
+    older = (
+        "which is younger than runs that it is applied to here"
+        if seen
+        else "which is older than the runs that it judges"
+    )
     lines = [
         "# The paper, claim by claim",
         "",
         "Made by `node-transfer claims` from run directories and the records of "
         "`benchmarks/`, by the rules of",
-        f"[protocol.md](protocol.md) as of commit {PROTOCOL_COMMIT}, which is older than "
-        "the runs that it judges; what was changed since",
+        f"{protocol_page} as of commit {PROTOCOL_COMMIT}, {older}; what was "
+        "changed since",
         "is at that page's end. *Cold*: the model with the block starts from the "
         "backbone's first weights; *warm*: from the",
         "trained baseline.",
         "",
+        *_of_the_runs(evidence),
         first,
         "",
         second,
@@ -133,6 +150,21 @@ def markdown(evidence: Evidence, judged: list[Judged]) -> str:
     lines += ["## Where the paper contradicts itself", ""]
     lines += [f"* {text}" for text in paper.CONTRADICTIONS]
     return "\n".join(lines) + "\n"
+
+
+def _seen_before_the_rules(sweep: Sweep) -> bool:
+    """Whether runs do not say their commit, as those of before the protocol do not."""
+    return any(provenance.commit(run) == "-" for run in sweep.all_runs)
+
+
+def _of_the_runs(evidence: Evidence) -> list[str]:
+    """What to know of the runs before their comparisons are read."""
+    said = [
+        sentence
+        for sweep in evidence.sweeps
+        for sentence in provenance.processors(sweep) + provenance.other_starts(sweep)
+    ]
+    return [line for sentence in said for line in (sentence, "")]
 
 
 def _section(one: Judged) -> list[str]:
@@ -158,6 +190,6 @@ def _section(one: Judged) -> list[str]:
                 f"| {' | '.join(c.replace('|', chr(92) + '|') for c in cells)} |"
             )
         lines.append("")
-    if claim.takes and (not one.parts or any(p.outcome == UNTOLD for p in one.parts)):
+    if claim.takes and (not one.parts or any(p.outcome in OPEN for p in one.parts)):
         lines += [f"What it would take: {claim.takes}.", ""]
     return lines

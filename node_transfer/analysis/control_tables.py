@@ -157,7 +157,8 @@ def controls_table(sweep: Sweep) -> Table:
         ),
         tuple(rows),
         "Mean over n seeds of the paired differences with a 95 % interval: for test "
-        "accuracy of seeds and test images, else Student's. Accuracies are of whole "
+        "accuracy of seeds and test images (of seeds alone where no predictions were "
+        "recorded: then it decides nothing), else Student's. Accuracies are of whole "
         "runs, whose epochs differ (`epochs trained`, left | right): above 0 the left is "
         "better. Epochs: below 0 the left is sooner; `-` where one of the two misses the "
         "level in a seed. McNemar's test is the exact one on the test images of either "

@@ -72,9 +72,9 @@ def table_2(sweep: Sweep) -> Table:
         ("Model Name", "Epochs", "Time Taken", "Seconds per epoch"),
         tuple(rows),
         "The proposed models start from the trained baseline, whose epochs and time are "
-        "not counted, as in the paper. Time taken: all epochs, validation included; "
-        f"seconds per epoch: the median epoch. {_made_of(sweep)} The paper's machine has "
-        "a GTX 1080 Ti.",
+        "not counted, as the paper counts none. Time taken: all epochs, validation "
+        f"included; seconds per epoch: the median epoch. {_made_of(sweep)} The paper's "
+        "machine has a GTX 1080 Ti.",
     )
 
 

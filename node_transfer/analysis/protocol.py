@@ -58,7 +58,11 @@ class Primary:
 
 
 def test_accuracy(sweep: Sweep, left: str, right: str) -> Result:
-    """Compares the accuracy on the test images, a fraction of 1."""
+    """Compares the accuracy on the test images, a fraction of 1.
+
+    Of runs that recorded no predictions the interval is Student's alone, and nothing is
+    told.
+    """
     seeds = measures.shared_seeds(sweep, left, right)
     pairs = [(sweep.of(left)[seed], sweep.of(right)[seed]) for seed in seeds]
     accuracies = [[run.metrics["test"]["accuracy"] for run in pair] for pair in pairs]
@@ -74,7 +78,9 @@ def test_accuracy(sweep: Sweep, left: str, right: str) -> Result:
             for seed, pair in zip(seeds, right_or_wrong, strict=True)
         }
     differences = [a - b for a, b in accuracies]
-    return _result(left, right, seeds, differences, POINTS_MARGIN, images, tests)
+    result = _result(left, right, seeds, differences, POINTS_MARGIN, images, tests)
+    # Without the images' noise the interval is not the protocol's, and decides nothing.
+    return result if known else dataclasses.replace(result, outcome=inference.UNTOLD)
 
 
 def epochs_to_baselines_level(
@@ -208,7 +214,8 @@ def primaries(sweep: Sweep) -> dict[str, tuple[Result, float]]:
     for primary, adjusted in zip(PRIMARIES, inference.holm(ps), strict=True):
         result = results[primary.name]
         comparison = result.comparison
-        if comparison is not None and math.isfinite(comparison.mean):
+        told = result.mcnemar or primary.compare is not test_accuracy
+        if told and comparison is not None and math.isfinite(comparison.mean):
             outcome = inference.outcome(comparison, primary.margin, adjusted)
             result = dataclasses.replace(result, outcome=outcome)
         made[primary.name] = (result, adjusted)

@@ -1,5 +1,6 @@
 """What runs were made of and with."""
 
+import math
 from pathlib import PurePath
 
 from node_transfer.analysis import paper
@@ -44,6 +45,68 @@ def devices(run: Run) -> str:
     threads = device["cpu_threads"]
     processor = f"CPU {device['cpu']}, {threads} thread{'' if threads == 1 else 's'}"
     return ", ".join(device["gpus"]) or processor
+
+
+def processors(sweep: Sweep) -> list[str]:
+    """Returns a sentence where a sweep's runs were made on several processors or GPUs."""
+    made_on = {}
+    for run in sweep.all_runs:
+        device = run.config["device"]
+        kind = ", ".join(device["gpus"]) or device.get("cpu_model", device["cpu"])
+        made_on.setdefault(kind, []).append(run)
+    if len(made_on) < 2:
+        return []
+    *fewer, most = sorted(made_on, key=lambda kind: len(made_on[kind]))
+    said = "; ".join(f"{_named(made_on[kind])} on {kind}" for kind in fewer)
+    return [
+        f"Made on different processors: {said}; all others on {most}. The same seed on "
+        "another processor is another run, so that a pair made on two has that "
+        "difference in it as well."
+    ]
+
+
+def other_starts(sweep: Sweep) -> list[str]:
+    """Returns a sentence where warm runs began with a baseline that is not the sweep's.
+
+    It is seen of runs without a block, whose validation numbers before the first epoch
+    are otherwise those of the baseline after its last.
+    """
+    others = {}
+    for name in sweep.names:
+        for seed, run in sweep.of(name).items():
+            baseline = sweep.of("baseline").get(seed)
+            start = run.config.get("start", {}).get("val_loss")
+            if not (run.experiment.init_from and baseline and start):
+                continue
+            last = baseline.history["val_loss"][-1]
+            plain = run.experiment.block == baseline.experiment.block
+            if plain and not math.isclose(start, last, rel_tol=1e-3):
+                others[run.config["weights"]["file_sha256"]] = (start, last)
+    if not others:
+        return []
+    began = [
+        run
+        for run in sweep.all_runs
+        if run.config["weights"].get("file_sha256") in others
+    ]
+    losses = ", ".join(f"{start:.3f} for {last:.3f}" for start, last in others.values())
+    return [
+        f"Not started from the baseline that they are compared with, but from another "
+        f"training of it (validation loss {losses}): {_named(began)}."
+    ]
+
+
+def _named(runs: list[Run]) -> str:
+    """Returns the models of runs, each with its seeds."""
+    seeds = {}
+    for run in runs:
+        name = run.path.rsplit("/", 1)[-1]
+        seeds.setdefault(name, set()).add(run.experiment.seed)
+    texts = []
+    for name, numbers in seeds.items():
+        plural = "" if len(numbers) == 1 else "s"
+        texts.append(f"{name} of seed{plural} {', '.join(map(str, sorted(numbers)))}")
+    return ", ".join(texts)
 
 
 def versions(sweep: Sweep) -> list[str]:

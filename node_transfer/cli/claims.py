@@ -37,7 +37,10 @@ def judge() -> None:
     sweeps = [read_sweep(folder) for folder in values.sweeps]
     evidence = claims.evidence_of(sweeps, benchmarks)
     judged = claims.judge_all(evidence)
-    page = claims_page.markdown(evidence, judged)
+    beside = values.output and (Path(values.output).parent / "protocol.md").is_file()
+    page = claims_page.markdown(
+        evidence, judged, *(["[protocol.md](protocol.md)"] if beside else [])
+    )
     if values.output:
         try:
             Path(values.output).write_text(page, encoding="utf-8")

@@ -177,7 +177,7 @@ def test_the_report_asks_nothing_of_the_network(sweep_folder):
 def test_the_report_has_outcomes_commands_note_and_failures(sweep_folder):
     page = (sweep_folder / "report.html").read_text(encoding="utf-8")
     for text in (
-        '1. Fewer epochs: <span class="outcome">mixed: holds 2, fails 1</span>',
+        '1. Fewer epochs: <span class="outcome">mixed: holds 2 (warm), fails 1 (cold)<',
         "python experiments/reproduce.py --preset=cpu",
         "A note &lt;with&gt; a &amp; b.",
         "seed-9/more_sgd: Boom.",

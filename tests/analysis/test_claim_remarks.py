@@ -1,0 +1,131 @@
+"""What stands beside the claims: remarks, and what is to be known of the runs."""
+
+import json
+
+import pytest
+
+from node_transfer.analysis import (
+    claim_remarks,
+    claims,
+    claims_page,
+    protocol,
+    provenance,
+)
+from node_transfer.analysis.claim_words import NOT_BY_THE_BLOCK
+from node_transfer.analysis.inference import UNTOLD
+from node_transfer.analysis.runs import read_sweep
+from tests.analysis.made import write_run
+from tests.conftest import PROJECT
+
+SHORT = PROJECT / "results" / "cifar10-short"
+
+
+def change(path, **entries):
+    """Changes entries of a run's config, one level deep."""
+    config = json.loads((path / "config.json").read_text())
+    for name, values in entries.items():
+        config[name] = {**config.get(name, {}), **values}
+    (path / "config.json").write_text(json.dumps(config))
+
+
+def test_the_lowest_loss_is_beside_the_level(tmp_path):
+    losses = {"baseline": [0.9, 0.6, 0.5, 0.8, 0.8], "node_rk_cold": [0.9, 0.7, 0.45]}
+    for name, curve in losses.items():
+        path = write_run(tmp_path, name, 3, [0.8] * len(curve))
+        lines = (path / "history.csv").read_text().splitlines()
+        column = lines[0].split(",").index("val_loss")
+        rows = [line.split(",") for line in lines[1:]]
+        for row, loss in zip(rows, curve, strict=True):
+            row[column] = str(loss)
+        text = "\n".join([lines[0], *(",".join(row) for row in rows)]) + "\n"
+        (path / "history.csv").write_text(text)
+    part = claim_remarks.lowest_loss(read_sweep(tmp_path), ["node_rk_cold"])
+    assert part.as_tested == (
+        "lowest (0.500) after 3 epochs; its level, that of its end, is 0.800, where it "
+        "is itself after 2"
+    )
+    assert part.against_control == "NODE-RK, cold 3"
+
+
+def test_remarks_count_in_no_outcome():
+    sweep = read_sweep(SHORT)
+    judged = claims.judge_all(claims.evidence_of([sweep]))
+    for one in judged:
+        rules = [part for part in one.parts if part.outcome != claims.REMARK]
+        assert one.outcome == claims.combine(rules)
+    assert sum(part.outcome == claims.REMARK for one in judged for part in one.parts) >= 5
+
+
+def test_the_deepest_drop_begins_at_the_start(tmp_path):
+    for name, first in (("node_rk_cold", 0.5), ("baseline", 0.7)):
+        path = write_run(tmp_path, name, 3, [first, 0.8, 0.85])
+        change(path, start={"val_accuracy": 0.82, "val_loss": 0.9})
+    part = claim_remarks.deepest_drop(read_sweep(tmp_path), "node_rk_cold", "baseline")
+    assert part.as_tested == "32.0 points against 12.0"
+
+
+def test_accuracies_without_predictions_are_not_told(tmp_path):
+    """Their interval lacks the noise of the test images: -2 points in each of three."""
+    for seed in (0, 1, 2):
+        for name, accuracy in (("baseline", 0.8), ("node_rk_cold", 0.78)):
+            higher = 1e-4 * seed if name == "baseline" else 0
+            write_run(tmp_path, name, seed, [0.8], test=accuracy + higher)
+    result = protocol.test_accuracy(read_sweep(tmp_path), "node_rk_cold", "baseline")
+    assert result.comparison.high < 0 and not result.mcnemar
+    assert result.outcome == UNTOLD
+    declared, _ = protocol.primaries(read_sweep(tmp_path))["P1"]
+    assert declared.outcome == UNTOLD
+    judged = claims.judge_all(claims.evidence_of([read_sweep(tmp_path)]))
+    assert "(an interval of seeds alone: no pred" in judged[11].parts[0].as_tested
+
+
+def test_runs_of_another_processor_and_another_start_are_named(tmp_path):
+    for seed in (3, 4):
+        path = write_run(tmp_path, "baseline", seed, [0.8] * 3)
+        if seed == 4:
+            change(path, device={"cpu_model": "Old"})
+        last = read_sweep(tmp_path).of("baseline")[seed].history["val_loss"][-1]
+        for name in ("more_sgd", "node_adjoint"):
+            path = write_run(tmp_path, name, seed, [0.8] * 3, init_from="baseline")
+            loss = last if seed == 3 else last + 0.02
+            change(
+                path, weights={"file_sha256": f"of {seed}"},
+                start={"val_loss": loss if name == "more_sgd" else 9.0},
+            )  # fmt: skip
+    sweep = read_sweep(tmp_path)
+    (made_on,) = provenance.processors(sweep)
+    assert made_on.startswith(
+        "Made on different processors: baseline of seed 4 on Old; all others on "
+    )
+    (started,) = provenance.other_starts(sweep)
+    assert started.startswith("Not started from the baseline that they are compared with")
+    assert started.endswith("node_adjoint of seed 4, more_sgd of seed 4.")
+    page = claims_page.markdown(claims.evidence_of([sweep]), [])
+    assert made_on in page and started in page
+
+
+def test_runs_of_one_processor_and_one_start_need_no_word(tmp_path):
+    write_run(tmp_path, "baseline", 3, [0.8] * 3)
+    sweep = read_sweep(tmp_path)
+    assert provenance.processors(sweep) == provenance.other_starts(sweep) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "older"), [("cifar10-short", True), ("cifar10-cpu", False)]
+)
+def test_a_page_says_whether_the_rules_are_older(name, older):
+    evidence = claims.evidence_of([read_sweep(PROJECT / "results" / name)])
+    page = claims_page.markdown(evidence, [])
+    assert ("which is older than the runs that it judges" in page) == older
+    assert ("younger than runs that it is applied to" in page) != older
+
+
+def test_a_time_within_a_fifth_decides_nothing(tmp_path):
+    for seed in (0, 1, 2):
+        write_run(tmp_path, "baseline", seed, [0.8] * 12, seconds=10)
+        write_run(tmp_path, "node_rk_cold", seed, [0.8] * 12, seconds=11 + 0.01 * seed)
+    evidence = claims.evidence_of([read_sweep(tmp_path)])
+    part = claims.judge_all(evidence)[2].parts[0]
+    # Sooner than the whole baseline, but no sooner than it was there itself.
+    assert part.outcome == NOT_BY_THE_BLOCK
+    assert part.against_control.endswith("equivalent")
