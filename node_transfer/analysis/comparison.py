@@ -98,12 +98,27 @@ def read_comparison(folder) -> list[Compared]:
             model.others[seed] = f"diverged: {directory.diverged}"
         elif model.others.get(seed, "not begun") == "not begun":
             model.others[seed] = "not finished"
+    for model in models.values():
+        _set_unlike_apart(model)
     if not models:
         raise UserError(
             f"{str(folder)!r} has no run (FOLDER/seed-0/NAME): pass output_dir= with the "
             "folder of a comparison."
         )
     return list(models.values())
+
+
+def _set_unlike_apart(model: Compared) -> None:
+    """Takes the runs out that are not alike the first seed's: they have no mean."""
+    (first, *others) = sorted(model.runs.items()) or [(None, None)]
+    for seed, run in others:
+        name = first[1].experiment.field_unlike(run.experiment)
+        if name:
+            ours, theirs = (getattr(r.experiment, name) for r in (first[1], run))
+            del model.runs[seed]
+            model.others[seed] = (
+                f"left out: {name} = {theirs!r}, where seed {first[0]} has {ours!r}"
+            )
 
 
 def write_comparison(folder) -> Table:
@@ -200,13 +215,22 @@ def draw(models: list[Compared], stem) -> None:
 
 
 def _setting(models: list[Compared]) -> str:
-    """Says what the runs have in common."""
+    """Says what the runs have in common; where they differ, what each has."""
+    found = {}
     for model in models:
         for run in model.runs.values():
             data, experiment = run.config["data"], run.experiment
             frozen = ", the backbone frozen" if experiment.freeze_backbone else ""
-            return (
+            setting = (
                 f"{data['name']}, {data['sizes']['train']:,} training images, "
                 f"{experiment.epochs} epochs{frozen}"
             )
-    return "no run is finished"
+            found.setdefault(setting, []).append(model.name)
+    if not found:
+        return "no run is finished"
+    if len(found) == 1:
+        return next(iter(found))
+    return "; ".join(
+        f"{', '.join(dict.fromkeys(names))}: {setting}"
+        for setting, names in found.items()
+    )

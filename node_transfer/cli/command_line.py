@@ -1,6 +1,7 @@
 """How a command meets the person who runs it."""
 
 import dataclasses
+import errno
 import importlib.util
 import os
 import re
@@ -23,6 +24,13 @@ _MENTION = re.compile(
     """,
     re.VERBOSE,
 )
+
+
+# What a path or a disk has, and no program can mend.
+OF_THE_DISK = (
+    errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR,
+    errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE,
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +95,12 @@ def run(command: Command, arguments: list[str]) -> None:
                 code=2,
             )
         except OSError as error:
+            if error.filename is not None and error.errno in OF_THE_DISK:
+                stop(
+                    f"{os.fsdecode(error.filename)!r} cannot be used "
+                    f"({error.strerror}): mend that, or pass another path.",
+                    code=2,
+                )
             if not streams.cannot_be_written(error):
                 raise
             stop(

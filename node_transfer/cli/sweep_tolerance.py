@@ -9,9 +9,11 @@ Prints the table, and writes it with its figure into the folder solver_sweep of 
 
 import json
 import os
+from pathlib import Path
 
 from absl import flags as absl_flags
 
+from node_transfer import durable
 from node_transfer.cli import flags, startup
 from node_transfer.cli.command_line import Command
 from node_transfer.runs.inputs import model_file
@@ -36,14 +38,18 @@ def define_flags() -> None:
 
 def sweep() -> None:
     """Sweeps over the solvers of the model that the flags name."""
-    model_file(absl_flags.FLAGS.model)  # before TensorFlow, which takes seconds
+    values = absl_flags.FLAGS
+    model = values.model
+    model_file(model)  # before TensorFlow, which takes seconds
+    beside = model if os.path.isdir(model) else os.path.dirname(model) or "."
+    folder = values.output_dir or os.path.join(beside, "solver_sweep")
+    durable.make_folder(Path(folder))  # before the work, too
     startup.load_tensorflow()
     from node_transfer.analysis import solver_sweep
     from node_transfer.training.saved_model import sweep_saved
 
-    values = absl_flags.FLAGS
     rows = sweep_saved(
-        values.model,
+        model,
         dataset=values.dataset,
         data_dir=values.data_dir,
         split=values.split,
@@ -51,10 +57,6 @@ def sweep() -> None:
     )
     table = solver_sweep.table(rows)
     print(table.text())
-    model = values.model
-    beside = model if os.path.isdir(model) else os.path.dirname(model) or "."
-    folder = values.output_dir or os.path.join(beside, "solver_sweep")
-    os.makedirs(folder, exist_ok=True)
     solver_sweep.draw(rows, os.path.join(folder, "solver_sweep"))
     for ending, text in (
         ("json", json.dumps(rows, indent=1) + "\n"),

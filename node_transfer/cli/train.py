@@ -1,6 +1,7 @@
 """`node-transfer train NAME`: one experiment, a run directory."""
 
 import functools
+import os
 import shlex
 
 from node_transfer.cli import flags, startup
@@ -26,9 +27,10 @@ def train(defaults: ExperimentConfig) -> None:
         check_free(RunDirectory(config.run_directory), config)
     startup.load_tensorflow()
     from node_transfer.training.experiment import run_experiment
+    from node_transfer.training.strategy import is_chief
 
     run = run_experiment(config)
-    if run.finished:  # else this is one worker of several, and not the chief
+    if is_chief(os.environ):  # the others may see its run, on a disk that they share
         print_run(run)
         if config.report:
             print_report(run)

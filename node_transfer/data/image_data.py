@@ -59,11 +59,17 @@ class ImageData:
         """
         if not self.fits_in_memory(split):
             return None
-        batches = list(self.splits[split].batch(1024).as_numpy_iterator())
+        arrays = None  # filled batch by batch: a list of batches would be a copy more
+        done = 0
+        for batch in self.splits[split].batch(1024).as_numpy_iterator():
+            if arrays is None:
+                size = self.sizes[split]
+                arrays = [np.empty((size, *part.shape[1:]), part.dtype) for part in batch]
+            for array, part in zip(arrays, batch, strict=True):
+                array[done : done + len(part)] = part
+            done += len(batch[0])
         with tf.device("CPU"):
-            images, labels = (
-                tf.constant(np.concatenate(part)) for part in zip(*batches, strict=True)
-            )
+            images, labels = (tf.constant(array[:done]) for array in arrays)
         return lambda indices: (tf.gather(images, indices), tf.gather(labels, indices))
 
     def batches(self, split: str, batch_size: int = 32) -> tf.data.Dataset:

@@ -71,6 +71,12 @@ def load(path: str, data_dir: str | None) -> ImageSource:
                 f"None of the training images of the class {name!r} in {str(root)!r} can "
                 "be read: mend them, or remove the class."
             )
+    for name, part in splits.items():
+        if len(part) == 0:
+            raise UserError(
+                f"None of the {name} images in {str(root)!r} can be read: mend them, or "
+                "remove that folder."
+            )
     notes = found.notes
     if unreadable:
         first = unreadable[0]

@@ -11,6 +11,7 @@ from node_transfer.runs.config import (
 )
 from node_transfer.runs.directory import RunDirectory
 from node_transfer.runs.fields import meaning
+from node_transfer.runs.recipes import RECIPES
 from node_transfer.runs.sweep_folder import SweepFolder
 
 
@@ -144,7 +145,12 @@ class PlannedRun:
 
     @property
     def changes(self) -> dict:
-        """The fields in which the config is not `defaults`, by name."""
+        """The fields that the command line has to set, by name.
+
+        Those in which the config is not `defaults`, and all of its recipe's, which a flag
+        that is left out would have of the recipe.
+        """
+        of_recipe = RECIPES.get(self.config.recipe, {})
         pairs = {
             field.name: (
                 getattr(self.config, field.name),
@@ -152,7 +158,11 @@ class PlannedRun:
             )
             for field in dataclasses.fields(ExperimentConfig)
         }
-        return {name: own for name, (own, default) in pairs.items() if own != default}
+        return {
+            name: own
+            for name, (own, default) in pairs.items()
+            if own != default or (name in of_recipe and own is not None)
+        }
 
 
 def plan(

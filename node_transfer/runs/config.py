@@ -7,6 +7,7 @@ from node_transfer.errors import UserError
 from node_transfer.runs import choices
 from node_transfer.runs.fields import (
     THE_DEFAULT,
+    check_on_this_machine,
     check_path,
     check_types,
     declared,
@@ -97,6 +98,8 @@ class ExperimentConfig:
 
     def _check_paths(self):
         check_path("cache_dir", self.cache_dir)
+        for name in ("output_dir", "cache_dir"):
+            check_on_this_machine(name, getattr(self, name))
         for name in ("output_dir", "data_dir", "init_from", "weights", "dataset"):
             check_path(name, getattr(self, name))
 
@@ -179,7 +182,7 @@ class ExperimentConfig:
         """Returns the first field in which another experiment would be computed.
 
         What is not resolved yet agrees with all that it may become, and a path with
-        every way of writing it.
+        every way of writing it in this folder.
 
         Args:
             earlier: The experiment of a run that has begun.
@@ -189,8 +192,8 @@ class ExperimentConfig:
         """
         for field in dataclasses.fields(self):
             wanted, other = getattr(self, field.name), getattr(earlier, field.name)
-            if field.name == "init_from" and wanted and other:
-                wanted, other = os.path.realpath(wanted), os.path.realpath(other)
+            if field.name in ("init_from", "weights"):
+                wanted, other = _whole_path(wanted), _whole_path(other)
             if field.name == "dataset":
                 wanted = place_of(wanted, self.data_dir)
                 other = place_of(other, earlier.data_dir)
@@ -210,6 +213,12 @@ class ExperimentConfig:
             if shared and getattr(self, field.name) != getattr(other, field.name):
                 return field.name
         return None
+
+
+def _whole_path(start: str | None) -> str | None:
+    """The one path of all that lead to a start; a word of the weights as it is."""
+    known = start is None or start in choices.WEIGHTS_WORDS
+    return start if known else os.path.realpath(start)
 
 
 # The paper's settings (section III, tables II and III), and for the adjoint run the

@@ -16,12 +16,8 @@ from node_transfer.runs.config import ExperimentConfig
 from node_transfer.runs.lock import LOCK, locked
 from node_transfer.runs.unreadable import UNREADABLE
 
-CONFIG, HISTORY, METRICS, DIVERGED = (
-    "config.json",
-    "history.csv",
-    "metrics.json",
-    "diverged.json",
-)
+CONFIG, HISTORY = "config.json", "history.csv"
+METRICS, DIVERGED = "metrics.json", "diverged.json"
 PREDICTIONS, ILLUSTRATIONS = "predictions.npz", "illustrations.npz"
 MODEL, REPORT = "model.keras", "report.html"
 DAMAGED_HISTORY = f"{HISTORY}.damaged"  # what was there before it was made again
@@ -30,13 +26,11 @@ EVENTS = "events.out.tfevents.*"  # TensorBoard's files, in a folder a split
 
 
 class RunDirectory:
-    """A folder with `config.json`, `history.csv`, `metrics.json`, `predictions.npz` and
-    `model.keras`.
+    """A folder with `config.json`, `history.csv`, `metrics.json`, `predictions.npz`,
+    `model.keras`, and for its report `illustrations.npz` and then `report.html`.
 
     While training it also has `checkpoint/`, with the states after the last whole epochs,
-    and `tensorboard/`. For its report it has `illustrations.npz`, and then `report.html`.
-    A training that diverged leaves `diverged.json`, in place of
-    `metrics.json`.
+    and `tensorboard/`. Divergence leaves `diverged.json` in place of `metrics.json`.
 
     Attributes:
         path: The folder.
@@ -66,8 +60,15 @@ class RunDirectory:
 
     @property
     def begun(self) -> bool:
-        """Whether the folder is that of a run: its config is the first file written."""
+        """Whether it is a run's folder: the config is the first file written."""
         return (self.path / CONFIG).is_file()
+
+    @property
+    def described(self) -> bool:
+        """Whether its config says of an experiment: another program's may lie there."""
+        with contextlib.suppress(OSError, UserError, KeyError, TypeError):
+            return isinstance(files.read_json(self.path / CONFIG)["experiment"], dict)
+        return False
 
     @property
     def holds_nothing(self) -> bool:
@@ -227,7 +228,7 @@ class RunDirectory:
         files.write_json(self.path / DIVERGED, record)
 
     def write_predictions(self, arrays: dict[str, np.ndarray]) -> None:
-        """Writes `predictions.npz`, compressed; see `evaluation.predict` for what."""
+        """Writes `predictions.npz`, see `evaluation.predict`."""
         files.write_arrays(self.path / PREDICTIONS, arrays)
 
     def read_predictions(self) -> dict[str, np.ndarray] | None:

@@ -80,3 +80,12 @@ def check_path(name: str, path: str | None) -> None:
         )
     if b"\0" in encoded:
         raise UserError(f"{name} is {path!r}, with a null character in it: leave it out.")
+
+
+def check_on_this_machine(name: str, path: str | None) -> None:
+    """Raises `UserError` for an address, such as `gs://bucket`, to write to."""
+    if path and "://" in path:
+        raise UserError(
+            f"{name} is {path!r}, which is an address: pass a folder of this machine, "
+            "such as one at which that is mounted."
+        )

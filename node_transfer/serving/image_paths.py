@@ -9,7 +9,9 @@ from node_transfer.data.folder_tree import walk
 from node_transfer.data.image_files import EXTENSIONS
 
 
-def image_paths(given: Iterable[str | os.PathLike]) -> Iterator[str]:
+def image_paths(
+    given: str | os.PathLike | Iterable[str | os.PathLike],
+) -> Iterator[str]:
     """Yields the files that are meant.
 
     A folder stands for the images in it and in its folders, by their names' endings and
@@ -18,8 +20,10 @@ def image_paths(given: Iterable[str | os.PathLike]) -> Iterator[str]:
     over. A name that stands for nothing is yielded as it is, so that reading it says so.
 
     Args:
-        given: Files, folders and patterns.
+        given: Files, folders and patterns; or one of them.
     """
+    if isinstance(given, str | os.PathLike):
+        given = [given]
     for path in map(os.fspath, given):
         if os.path.isdir(path):
             found = _in_folder(path)

@@ -23,6 +23,26 @@ def adapt_batchnorm(model: keras.Model, steps_per_epoch: int) -> None:
             layer.momentum = suited_momentum(layer.momentum, steps_per_epoch)
 
 
+def restore_momentum(model: keras.Model, as_built: keras.Model) -> None:
+    """Gives batch normalizations the momentum that a network is built with.
+
+    Args:
+        model: A network whose momentum `adapt_batchnorm` has lowered, which is saved.
+        as_built: The same network, built anew.
+    """
+    ours, theirs = (
+        [
+            layer
+            for layer in network._flatten_layers()
+            if isinstance(layer, keras.layers.BatchNormalization)
+        ]
+        for network in (model, as_built)
+    )
+    if len(ours) == len(theirs):  # else it is another version of the user's own network
+        for layer, other in zip(ours, theirs, strict=True):
+            layer.momentum = other.momentum
+
+
 def use_average(model: keras.Model) -> None:
     """Gives a model the average of its weights that its optimizer keeps, if it does."""
     model.optimizer.finalize_variable_values(model.trainable_variables)

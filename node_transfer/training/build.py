@@ -18,6 +18,7 @@ from node_transfer.models.transfer_classifier import TransferClassifier
 from node_transfer.runs.config import ExperimentConfig
 from node_transfer.runs.directory import RunDirectory
 from node_transfer.runs.inputs import model_file
+from node_transfer.training.averages import restore_momentum
 
 
 def resolve_backbone(config: ExperimentConfig) -> ExperimentConfig:
@@ -67,6 +68,7 @@ def build_model(
     else:
         earlier = _load_earlier(config, image_size, num_classes, class_names)
         backbone = earlier.backbone
+        _restore_momentum(backbone, config.init_from, image_size)
     backbone.trainable = not config.freeze_backbone
     model = TransferClassifier(
         backbone,
@@ -213,6 +215,16 @@ def _load_earlier(
             f"({unlike}): train on the same classes, or leave init_from= out."
         )
     return model
+
+
+def _restore_momentum(backbone, init_from: str, image_size: int) -> None:
+    """Takes back what `adapt_batchnorm` of an earlier run made of its backbone."""
+    folder = init_from if os.path.isdir(init_from) else os.path.dirname(init_from)
+    run = RunDirectory(folder)
+    earlier = run.read_experiment() if run.described else None
+    if earlier is not None and earlier.adapt_batchnorm and earlier.backbone:
+        as_built, _ = backbone_with_source(earlier.backbone, "none", image_size)
+        restore_momentum(backbone, as_built)
 
 
 def unlike_names(ours: Sequence[str] | None, theirs: Sequence[str] | None) -> str | None:

@@ -111,8 +111,9 @@ def _run(
     keras.config.set_dtype_policy(config.dtype_policy)
     with workers.strategy.scope():
         model, weights = build_model(
-            config, data.image_size, data.num_classes, data.class_names
-        )
+            start.as_begun(run, config) if workers.chief else config,
+            data.image_size, data.num_classes, data.class_names,
+        )  # fmt: skip
     share = Share(workers.local_replicas, workers.replicas)
     experiment = Experiment(
         run, config, workers, data, model,

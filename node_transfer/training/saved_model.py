@@ -1,5 +1,6 @@
 """Evaluation of a saved model, given its run directory or its file."""
 
+import functools
 import json
 import os
 
@@ -8,8 +9,10 @@ from tabulate import tabulate
 from node_transfer.data.damage import damage_told
 from node_transfer.data.loading import load_data
 from node_transfer.errors import UserError
+from node_transfer.runs.config import ExperimentConfig
 from node_transfer.runs.directory import CONFIG, RunDirectory
 from node_transfer.runs.fields import check_path
+from node_transfer.runs.places import FOLDER, place_of
 from node_transfer.training import evaluation, per_class, start
 from node_transfer.training.build import load_classifier, unlike_names
 from node_transfer.training.solver_sweep import sweep_solvers
@@ -102,9 +105,9 @@ def open_saved(path: str, dataset: str | None, data_dir: str | None):
     """
     check_path("model", path)
     model = load_classifier(path)
-    directory = path if os.path.isdir(path) else os.path.dirname(path)
-    run = RunDirectory(directory)
-    trained = run.read_experiment() if run.begun else None
+    run = RunDirectory(path if os.path.isdir(path) else os.path.dirname(path))
+    is_run = run.begun if os.path.isdir(path) else run.described
+    trained = run.read_experiment() if is_run else None
     if trained and dataset is None:
         dataset = trained.dataset
     if dataset is None:
@@ -120,16 +123,18 @@ def open_saved(path: str, dataset: str | None, data_dir: str | None):
         }
     if trained and trained.dataset == dataset:
         data_dir = data_dir or trained.data_dir
-        split_as["train_examples"] = trained.train_examples
+    load = functools.partial(
+        load_data, dataset, data_dir=data_dir, image_size=model.image_size,
+        resize=model.resize, **split_as,
+    )  # fmt: skip
     with damage_told(dataset):
-        data = load_data(
-            dataset,
-            data_dir=data_dir,
-            image_size=model.image_size,
-            resize=model.resize,
-            **split_as,
-        )
-    if trained and trained.dataset == dataset:
+        if trained and _one_place(trained, dataset, data_dir):
+            data = load(train_examples=trained.train_examples)
+        else:
+            data = load()
+            if trained and _moved(trained, dataset) and not start.other_data(run, data):
+                data = load(train_examples=trained.train_examples)
+    if trained and (trained.dataset == dataset or _moved(trained, dataset)):
         start.warn_of_other_data(run, data.source)
     if model.num_classes != data.num_classes:
         raise UserError(
@@ -143,3 +148,13 @@ def open_saved(path: str, dataset: str | None, data_dir: str | None):
             "pass dataset= with one that it was trained for."
         )
     return model, data
+
+
+def _one_place(trained: ExperimentConfig, dataset: str, data_dir: str | None) -> bool:
+    """Whether images are where those of a run were."""
+    return place_of(trained.dataset, trained.data_dir) == place_of(dataset, data_dir)
+
+
+def _moved(trained: ExperimentConfig, dataset: str) -> bool:
+    """Whether images may be those of a run, in another place: both are folders."""
+    return trained.dataset.startswith(FOLDER) and dataset.startswith(FOLDER)

@@ -1,6 +1,7 @@
 """What a run starts from: images and weights, both checked before the first step."""
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Iterator
 
@@ -105,6 +106,12 @@ def check_data(run: RunDirectory, provenance: dict) -> None:
         )
 
 
+def other_data(run: RunDirectory, data: ImageData) -> bool:
+    """Whether data have another checksum than those of a run, or none is known."""
+    now = _sha256(data.source)
+    return now is None or now != _sha256(run.read_config().get("data"))
+
+
 def warn_of_other_data(run: RunDirectory, provenance: dict) -> None:
     """Warns where a run's data are others now than those that it was trained on."""
     change = _change_of_data(run, provenance)
@@ -146,9 +153,9 @@ def _starts(config: ExperimentConfig) -> Iterator[RunDirectory]:
     init_from, seen = config.init_from, set()
     while init_from is not None and init_from not in seen:
         seen.add(init_from)
-        path = init_from if os.path.isdir(init_from) else os.path.dirname(init_from)
-        run = RunDirectory(path)
-        if not run.begun:
+        is_folder = os.path.isdir(init_from)
+        run = RunDirectory(init_from if is_folder else os.path.dirname(init_from))
+        if not (run.begun if is_folder else run.described):
             return
         yield run
         init_from = run.read_experiment().init_from
@@ -187,6 +194,22 @@ def _sha256(data) -> str | None:
     checksum = data.get("checksum") if isinstance(data, dict) else None
     found = checksum.get("sha256") if isinstance(checksum, dict) else None
     return found if isinstance(found, str) else None
+
+
+def as_begun(run: RunDirectory, config: ExperimentConfig) -> ExperimentConfig:
+    """Returns what to build the network of, where a run that has begun goes on.
+
+    One that began with random weights, since ImageNet's could not be had, has its own:
+    those that can be had by now are not what it is from.
+
+    Args:
+        run: Its folder, which may not be there yet.
+        config: The experiment, resolved.
+    """
+    if config.weights != "auto" or config.overwrite or not run.described:
+        return config
+    kind = run.read_start().get("kind")
+    return dataclasses.replace(config, weights="none") if kind == "random" else config
 
 
 def check_start(run: RunDirectory, start: dict, goes_on: bool) -> None:

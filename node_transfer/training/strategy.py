@@ -109,6 +109,22 @@ def workers_of(environ: Mapping[str, str]) -> list[str]:
     return addresses
 
 
+def is_chief(environ: Mapping[str, str]) -> bool:
+    """Whether this machine is the one that writes files, or trains alone.
+
+    Args:
+        environ: As in `workers_of`.
+
+    Raises:
+        UserError: As `workers_of`.
+    """
+    if len(workers_of(environ)) < 2:
+        return True
+    config = json.loads(environ[TF_CONFIG])
+    first = next(job for job in TRAINERS if config["cluster"].get(job))
+    return (config["task"]["type"], config["task"]["index"]) == (first, 0)
+
+
 def _addresses(cluster: object, job: str) -> list[str]:
     """Returns the addresses of a job; none where they are not addresses."""
     addresses = cluster.get(job) if isinstance(cluster, dict) else None

@@ -73,3 +73,23 @@ def test_the_csv_has_plain_numbers_of_every_run(folder):
 def test_a_folder_without_runs_is_one_sentence(tmp_path):
     with pytest.raises(UserError, match="has no run"):
         read_comparison(tmp_path)
+
+
+def test_runs_that_are_not_alike_have_no_mean(tmp_path):
+    for seed, epochs in ((0, 1), (1, 2), (2, 1)):
+        path = write_run(
+            tmp_path, "Net-none", seed, [0.5] * epochs, test=0.1 * seed + 0.5
+        )
+        config = json.loads((path / "config.json").read_text())
+        config["experiment"]["epochs"] = epochs
+        (path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "sweep.json").write_text(json.dumps({"runs": []}))
+    (model,) = read_comparison(tmp_path)
+    assert list(model.runs) == [0, 2]
+    assert model.state == "seed 1 left out: epochs = 2, where seed 0 has 1"
+    path = write_run(tmp_path, "Net-ode", 0, [0.5])
+    config = json.loads((path / "config.json").read_text())
+    config["experiment"]["epochs"] = 5
+    (path / "config.json").write_text(json.dumps(config))
+    title = write_comparison(tmp_path).title
+    assert "Net-none: cifar10, 45,000 training images, 1 epochs; Net-ode: " in title

@@ -115,6 +115,11 @@ def test_what_is_no_command_is_one_sentence(arguments, sentence):
             ("train", "baseline", "--output_dir=tests/fixtures/baseline"),
             "holds a finished run on",
         ),
+        (("train", "baseline", f"--output_dir={'a' * 300}"), "(File name too long)"),
+        (
+            ("train", "baseline", "--output_dir=gs://bucket/run"),
+            "output_dir is 'gs://bucket/run', which is an address: pass a folder",
+        ),
         (("predict", "--model=no", "a.png"), "There is no model file 'no'"),
         ((*EXPORT, "--output=a.onnx"), "pass a name that ends in .tflite, as a file of"),
         (

@@ -10,7 +10,10 @@ import pytest
 from node_transfer.analysis.lineup import COMPARISONS, CONTROLS, MODELS
 from node_transfer.cli.program import run_arguments
 from node_transfer.errors import UserError
+from node_transfer.reproduction.comparison import plan_comparison
 from node_transfer.reproduction.plan import PRESETS, plan
+from node_transfer.runs.config import NODE_RK
+from node_transfer.runs.recipes import with_recipe
 from tests.conftest import PROJECT
 
 
@@ -100,9 +103,21 @@ def test_what_is_compared_is_in_the_line_up():
     assert all(pair in COMPARISONS for pair in CONTROLS.items())
 
 
+def compared_by_the_modern_recipe():
+    """With values given that are an experiment's own default, and not the recipe's."""
+    base = with_recipe(
+        NODE_RK, "modern", epochs=100, hflip=False, ema=0.0, label_smoothing=0.0,
+        patience=0, weight_decay=0.0, lr_schedule="constant", warmup_epochs=0,
+        adapt_batchnorm=False, weights="none",
+    )  # fmt: skip
+    return plan_comparison(
+        base, ["EfficientNetV2B0"], ["none", "ode"], ["dopri5"], [0], "out"
+    )
+
+
 def test_the_command_of_a_run_is_read_as_its_config():
     changes = {"backbone": "EfficientNetV2B0", "weights": "none", "data_dir": "a b"}
-    runs = plan("cpu", [3], "out/x", changes)
+    runs = plan("cpu", [3], "out/x", changes) + compared_by_the_modern_recipe()
     code = (
         "import dataclasses, json, sys\n"
         "from absl.flags import FLAGS\n"

@@ -144,6 +144,16 @@ def test_a_start_may_be_written_in_several_ways(tmp_path, monkeypatch):
     assert run.difference(other) == "init_from = 'runs/b', not 'runs/c'"
 
 
+def test_weights_may_be_written_in_several_ways(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = dataclasses.replace(BASELINE, weights="files/w.h5", output_dir="runs/a")
+    run = RunDirectory("runs/a")
+    run.prepare(config, {})
+    absolute = str(tmp_path / "files" / "w.h5")
+    assert run.difference(dataclasses.replace(config, weights=absolute)) is None
+    assert "not 'none'" in run.difference(dataclasses.replace(config, weights="none"))
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [

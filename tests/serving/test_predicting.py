@@ -83,6 +83,8 @@ def test_paths_are_files_folders_and_patterns(photos):
     assert relative("**/*.jpg") == ["5.jpg", "more/9.jpg"]
     assert relative("gone.png", "*.bmp") == ["gone.png", "*.bmp"]  # reading them tells
     (photos / "more" / ".hidden.png").write_bytes(b"")
+    assert list(image_paths(str(photos / "3.png"))) == [str(photos / "3.png")]
+    assert list(image_paths(photos / "3.png")) == [str(photos / "3.png")]
     assert relative("more") == ["more/9.jpg"]
 
 

@@ -2,6 +2,10 @@
 
 import dataclasses
 
+import keras
+
+from node_transfer.models.pretrained import WeightsSource
+
 # A program for `python -c`, with a short EfficientNetB0.
 START = (
     "from tests.training.conftest import shorten_b0; shorten_b0()\n"
@@ -29,3 +33,11 @@ def same_numbers(run, again) -> None:
     predictions, predictions_again = run.read_predictions(), again.read_predictions()
     for name, array in predictions.items():
         assert (array == predictions_again[name]).all()
+
+
+def tiny_backbone(name, weights, image_size):
+    x = inputs = keras.Input((image_size, image_size, 3))
+    x = keras.layers.Rescaling(1 / 255)(x)
+    x = keras.layers.Conv2D(8, 5, strides=4)(x)
+    source = WeightsSource("random", "random initial weights")
+    return keras.Model(inputs, x, name="efficientnetb0"), source

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 
-import keras
 import numpy as np
 import pytest
 
@@ -14,24 +13,15 @@ from node_transfer import load_model
 from node_transfer.cli.train import print_run
 from node_transfer.data.image_data import SPLITS
 from node_transfer.errors import UserError
-from node_transfer.models.pretrained import WeightsSource
 from node_transfer.runs.config import BASELINE
 from node_transfer.runs.directory import RunDirectory
 from node_transfer.training import build, start
 from node_transfer.training.experiment import run_experiment
 from node_transfer.training.saved_model import evaluate_saved
 from tests.data.pictures import gallery, paint
-from tests.training.made import quick
+from tests.training.made import quick, tiny_backbone
 
 CLASSES = ["blue", "green", "red"]
-
-
-def tiny_backbone(name, weights, image_size):
-    x = inputs = keras.Input((image_size, image_size, 3))
-    x = keras.layers.Rescaling(1 / 255)(x)
-    x = keras.layers.Conv2D(8, 5, strides=4)(x)
-    source = WeightsSource("random", "random initial weights")
-    return keras.Model(inputs, x, name="efficientnetb0"), source
 
 
 @pytest.fixture(autouse=True)
@@ -111,11 +101,22 @@ def test_evaluate_names_classes_wherever_the_folder_is(run, pictures, tmp_path, 
 
 def test_evaluating_on_a_folder_that_was_changed_warns(run, pictures, capsys):
     added = paint(pictures / "green" / "new.png")
-    evaluate_saved(str(run.path))
+    for dataset in (None, f"folder:{pictures}/."):  # however the folder is written
+        evaluate_saved(str(run.path), dataset=dataset)
+        assert "the data are not those that" in capsys.readouterr().err
     added.unlink()
-    assert "the data are not those that" in capsys.readouterr().err
     evaluate_saved(str(run.path))
     assert "the data are not those that" not in capsys.readouterr().err
+
+
+def test_a_folder_that_was_moved_has_the_training_images_that_it_had(tmp_path):
+    root = gallery(tmp_path / "pictures", {"blue": 12, "red": 12})
+    config = configured(root, tmp_path / "run", train_examples=8)
+    run = run_experiment(config, verbose=0)
+    moved = root.rename(tmp_path / "moved")
+    again = evaluate_saved(str(run.path), dataset=f"folder:{moved}", split="train")
+    assert again["loss"] == pytest.approx(run.read_metrics()["train"]["loss"], rel=1e-6)
+    assert sum(row["images"] for row in again["classes"]) == 8
 
 
 def stopped(config):

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from node_transfer.errors import UserError
-from node_transfer.training.strategy import make_strategy, workers_of
+from node_transfer.training.strategy import is_chief, make_strategy, workers_of
 from tests.own_process import in_own_process
 
 TWO = ["a:1", "b:1"]
@@ -30,6 +30,22 @@ def environ(cluster, task=("worker", 0), **more):
 )
 def test_workers_are_named_chief_first(cluster, task, workers):
     assert workers_of(environ(cluster, task)) == workers
+
+
+@pytest.mark.parametrize(
+    ("cluster", "task", "chief"),
+    [
+        ({"worker": TWO}, ("worker", 0), True),
+        ({"worker": TWO}, ("worker", 1), False),
+        ({"worker": TWO, "chief": ["c:1"]}, ("chief", 0), True),
+        ({"worker": TWO, "chief": ["c:1"]}, ("worker", 0), False),
+        ({"worker": TWO[:1]}, ("worker", 0), True),
+        ({}, ("worker", 0), True),
+    ],
+)
+def test_one_of_them_writes(cluster, task, chief):
+    assert is_chief(environ(cluster, task)) == chief
+    assert is_chief({})
 
 
 @pytest.mark.parametrize("text", [None, "", " ", "{}", '{"environment": "cloud"}'])
