@@ -53,10 +53,12 @@ def state_to_go_on_from(run: RunDirectory, epochs: int) -> State | None:
     state = run.checkpoints.newest()
     if state is None:
         if run.history_path.exists():
+            model = run.model_path
+            keep = f"copy {model.name}, which may be whole, before you "
             raise UserError(
-                f"{str(run.path)!r} has a history and no checkpoint to go on from: pass "
-                "overwrite=True to start the run anew, or output_dir= with another "
-                "folder."
+                f"{str(run.path)!r} has a history and no checkpoint to go on from: "
+                f"{keep if model.is_file() else ''}pass overwrite=True to start the run "
+                "anew, or output_dir= with another folder."
             )
         return None
     if state.run != run.read_start()["initial_sha256"] or state.epochs_done > epochs:

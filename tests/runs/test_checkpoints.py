@@ -121,6 +121,12 @@ def all_gone(run):
     run.checkpoints.remove()
 
 
+def all_gone_but_the_model(run):
+    """As damage to the metrics of a finished run leaves it."""
+    all_gone(run)
+    run.model_path.write_bytes(b"of a finished run")
+
+
 def of_an_earlier_version(run):
     run.checkpoints.remove()
     run.history_path.unlink()
@@ -142,6 +148,10 @@ def a_file(run):
         (of_another_run, "after epoch 3 is not one of this run"),
         (no_state, "is not the checkpoint that its name says"),
         (all_gone, "has a history and no checkpoint to go on from"),
+        (
+            all_gone_but_the_model,
+            "to go on from: copy model.keras, which may be whole, be",
+        ),
         (of_an_earlier_version, "is a checkpoint of an earlier version"),
         (a_file, "checkpoint' cannot be made"),
     ],
