@@ -6,7 +6,13 @@ from collections.abc import Iterable
 from node_transfer.analysis import claim_words as words
 from node_transfer.analysis import inference, measures, protocol
 from node_transfer.analysis.claim_words import Part, judge
-from node_transfer.analysis.inference import HIGHER, LOWER, UNTOLD, Comparison
+from node_transfer.analysis.inference import (
+    EQUIVALENT,
+    HIGHER,
+    LOWER,
+    UNTOLD,
+    Comparison,
+)
 from node_transfer.analysis.lineup import MODELS
 from node_transfer.analysis.roughness import WINDOWS
 from node_transfer.analysis.runs import Sweep
@@ -46,20 +52,30 @@ def have(sweep: Sweep | None, *names: str) -> bool:
 def test_accuracy(
     sweep: Sweep, left: str, right: str, claimed: str, control: tuple[str, str] | None
 ) -> Part:
-    """Left less right in accuracy on the test images."""
+    """Left less right in accuracy on the test images.
+
+    With a control, left's and right's training without the block, also how much more that
+    is than the same difference without it.
+    """
     compare = protocol.test_accuracy
     tested = _adjusted(sweep, compare(sweep, left, right), compare)
-    beside = protocol.test_accuracy(sweep, *control) if control else None
+    text, outcome = "", None
+    if control:
+        beside = compare(sweep, *control)
+        more = protocol.more_than_control(sweep, (left, right), control)
+        text = (
+            f"{MODELS[control[0]].label} - {MODELS[control[1]].label}: "
+            f"{words.accuracies(beside)}; with the block more by {words.points(more)}: "
+            f"{_told(more)}"
+        )
+        outcome = more.outcome
     return Part(
         f"{MODELS[left].label} - {MODELS[right].label}",
         reading_of(sweep, left),
-        "test accuracy",
+        f"test accuracy{_declared(left, right, compare)}",
         f"{_of_one_run(sweep, tested)}{words.accuracies(tested)}: {_told(tested)}",
-        f"{MODELS[control[0]].label} - {MODELS[control[1]].label}: "
-        f"{words.accuracies(beside)}: {_told(beside)}"
-        if control
-        else "",
-        judge(claimed, tested.outcome, beside.outcome if control else None),
+        text,
+        judge(claimed, tested.outcome, outcome),
         runs_of(sweep, left, right, *(control or ())),
     )
 
@@ -82,14 +98,22 @@ def epochs_to_level(sweep: Sweep, name: str, control: str, curve: str) -> Part:
         compare = protocol.epochs_to_baselines_level
         beside = _adjusted(sweep, declared, compare).outcome
     what = "loss" if is_loss(curve) else "accuracy"
+    compared = protocol.epochs_to_baselines_level
+    mark = "" if is_loss(curve) else _declared(name, control, compared)
+    warm = reading_of(sweep, name) == "warm"
+    start = {s: ours[s] + given[s] for s in seeds}
+    with_start = "; with the start's epochs " + epochs(sweep, name, start) if warm else ""
+    trained = measures.epochs(sweep, name)
+    short = any(math.isinf(ours[s]) and trained[s] < given[s] for s in seeds)
+    ended = ", though its training ended before them" if short else ""
     return Part(
         MODELS[name].label,
         reading_of(sweep, name),
         f"epochs to the baseline's level of validation {what}",
         f"{epochs(sweep, name, ours)} against the {words.given(given)} that the baseline "
-        f"was given: {words.told(tested, count)}",
+        f"was given{with_start}: {words.told(tested, count)}{ended}",
         f"{MODELS[control].label} {epochs(sweep, control, theirs)}: "
-        f"{words.told(beside, count)}",
+        f"{words.told(beside, count)}{mark}",
         judge(LOWER, tested, beside),
         runs_of(sweep, name, *dict.fromkeys((protocol.BASELINE, control))),
     )
@@ -207,14 +231,16 @@ def _factor(sweep: Sweep, result: protocol.Result, curve: str, window: str) -> s
     )
 
 
+def _declared(left: str, right: str, compare) -> str:
+    """` (P1)` of a declared comparison; empty of a secondary one."""
+    name = protocol.declared_name(left, right, compare)
+    return f" ({name})" if name else ""
+
+
 def _adjusted(sweep: Sweep, result: protocol.Result, compare) -> protocol.Result:
     """The same result; of a declared comparison the one after Holm's adjustment."""
-    for primary in protocol.PRIMARIES:
-        same = (primary.left, primary.right) == (result.left, result.right)
-        if same and primary.compare is compare:
-            declared, _ = protocol.primaries(sweep)[primary.name]
-            return declared
-    return result
+    name = protocol.declared_name(result.left, result.right, compare)
+    return protocol.primaries(sweep)[name][0] if name else result
 
 
 def _told(result: protocol.Result) -> str:
@@ -243,7 +269,7 @@ def _by_ratio(ours: dict[int, float], theirs: dict[int, float]) -> str:
         return _by_counting(ours, theirs)
     compared = inference.compare([math.log(a / b) for a, b in pairs])
     outcome = inference.outcome(compared, TIME_MARGIN)
-    return UNTOLD if outcome in (HIGHER, LOWER) and _small(compared) else outcome
+    return UNTOLD if outcome == EQUIVALENT or _small(compared) else outcome
 
 
 def _small(compared: Comparison) -> bool:

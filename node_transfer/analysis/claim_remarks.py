@@ -14,13 +14,22 @@ from node_transfer.analysis.roughness import epochs_to_level
 from node_transfer.analysis.runs import Sweep
 
 
-def deepest_drop(sweep: Sweep, left: str, right: str) -> Part:
-    """How far validation accuracy fell below its best, start included."""
+def deepest_drop(sweep: Sweep, left: str, right: str) -> Part | None:
+    """How far validation accuracy fell below its best, start included.
+
+    `None` where no seed has runs that recorded their start.
+    """
     label = f"{MODELS[left].label} / {MODELS[right].label}"
     ours, theirs = (
         measures.deepest_drop(sweep, name, "val_accuracy") for name in (left, right)
     )
-    seeds = measures.shared_seeds(sweep, left, right)
+    seeds = [
+        seed
+        for seed in measures.shared_seeds(sweep, left, right)
+        if all("start" in sweep.of(name)[seed].config for name in (left, right))
+    ]
+    if not seeds:
+        return None
     return Part(
         label,
         reading_of(sweep, left),
@@ -60,6 +69,20 @@ def lowest_loss(sweep: Sweep, names: Iterable[str]) -> Part:
         "; ".join(others),
         words.REMARK,
         runs_of(sweep, protocol.BASELINE),
+    )
+
+
+def test_accuracy(sweep: Sweep, left: str, right: str) -> Part:
+    """Left less right in accuracy on the test images."""
+    result = protocol.test_accuracy(sweep, left, right)
+    return Part(
+        f"{MODELS[left].label} - {MODELS[right].label}",
+        reading_of(sweep, left),
+        "test accuracy",
+        words.accuracies(result),
+        "",
+        words.REMARK,
+        runs_of(sweep, left, right),
     )
 
 

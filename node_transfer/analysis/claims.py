@@ -24,8 +24,10 @@ from node_transfer.analysis.lineup import CONTROLS
 from node_transfer.analysis.roughness import WINDOWS
 from node_transfer.analysis.runs import Sweep
 from node_transfer.analysis.stability import CURVES
+from node_transfer.errors import UserError
 
 PROTOCOL_COMMIT = "edff972"  # docs/protocol.md before the first run that it judges
+PROTOCOL_DATE = "2026-11-25T05:54:35+00:00"  # of that commit
 VALIDATION = ("val_accuracy", "val_loss")
 ADJOINTS = {"node_adjoint_cold": "node_rk_cold", "node_adjoint": "node_rk"}
 
@@ -92,11 +94,20 @@ class Judged:
 def evidence_of(sweeps: list[Sweep], benchmarks: Path | None = None) -> Evidence:
     """Tells sweeps over seeds from those of the paper's own length.
 
-    A sweep is long where its baseline has the epochs of the protocol's early window.
+    A sweep is long where a run has the epochs of the protocol's early window.
+
+    Raises:
+        UserError: Two are of one kind.
     """
     short = long = None
     for sweep in sweeps:
         runs = [run for run in sweep.all_runs if run.epochs >= WINDOWS["early"][1]]
+        before, kind = (long, "long") if runs else (short, "short")
+        if before is not None:
+            raise UserError(
+                f"{str(before.folder)!r} and {str(sweep.folder)!r} are both sweeps of "
+                f"{kind} runs: pass one of them."
+            )
         if runs:
             long = sweep
         else:
@@ -189,7 +200,7 @@ def _steadier(evidence: Evidence) -> list[Part]:
             if parts.have(sweep, name, control):
                 found += parts.roughness(sweep, name, control, CURVES, windows)
                 beside.append(remarks.deepest_drop(sweep, name, control))
-    return found + beside
+    return found + [part for part in beside if part is not None]
 
 
 def _adjoint_better(evidence: Evidence) -> list[Part]:
@@ -209,13 +220,16 @@ def _adjoint_better(evidence: Evidence) -> list[Part]:
 
 def _sgd_better(evidence: Evidence) -> list[Part]:
     pair = ("node_adjoint", "node_adjoint_adam")
-    control = ("more_sgd", "more_adam_falling")
-    return [
-        parts.test_accuracy(
-            sweep, *pair, HIGHER, control if parts.have(sweep, *control) else None
-        )
+    without = ("more_sgd", "more_adam_falling")  # at equal schedules, as the pair is not
+    found = [
+        parts.test_accuracy(sweep, *pair, HIGHER, None)
         for sweep in evidence.sweeps
         if parts.have(sweep, *pair)
+    ]
+    return found + [
+        remarks.test_accuracy(sweep, *without)
+        for sweep in evidence.sweeps
+        if parts.have(sweep, *without)
     ]
 
 

@@ -10,7 +10,12 @@ from node_transfer.analysis.claim_words import (
     NOT_BY_THE_BLOCK,
     OPEN,
 )
-from node_transfer.analysis.claims import PROTOCOL_COMMIT, Evidence, Judged
+from node_transfer.analysis.claims import (
+    PROTOCOL_COMMIT,
+    PROTOCOL_DATE,
+    Evidence,
+    Judged,
+)
 from node_transfer.analysis.inference import (
     EQUIVALENT,
     HIGHER,
@@ -104,7 +109,10 @@ def _second(judged: list[Judged]) -> str:
         for kind, phrases in order.items()
         if kind in counts
     ]
-    return f"Of the paper's {len(judged)} claims {', '.join(found)}."
+    return (
+        "By all comparisons, most of which are secondary and not adjusted for their "
+        f"number, of the paper's {len(judged)} claims {', '.join(found)}."
+    )
 
 
 def markdown(
@@ -133,7 +141,8 @@ def markdown(
         "changed since",
         "is at that page's end. *Cold*: the model with the block starts from the "
         "backbone's first weights; *warm*: from the",
-        "trained baseline.",
+        "trained baseline. P1 to P4 were declared beforehand; every other comparison is "
+        "secondary.",
         "",
         *_of_the_runs(evidence),
         first,
@@ -153,8 +162,8 @@ def markdown(
 
 
 def _seen_before_the_rules(sweep: Sweep) -> bool:
-    """Whether runs do not say their commit, as those of before the protocol do not."""
-    return any(provenance.commit(run) == "-" for run in sweep.all_runs)
+    """Whether runs began before the protocol, or do not say when, as those do not."""
+    return any(run.config.get("date", "") < PROTOCOL_DATE for run in sweep.all_runs)
 
 
 def _of_the_runs(evidence: Evidence) -> list[str]:

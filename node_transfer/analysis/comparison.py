@@ -109,15 +109,18 @@ def read_comparison(folder) -> list[Compared]:
 
 
 def _set_unlike_apart(model: Compared) -> None:
-    """Takes the runs out that are not alike the first seed's: they have no mean."""
-    (first, *others) = sorted(model.runs.items()) or [(None, None)]
-    for seed, run in others:
-        name = first[1].experiment.field_unlike(run.experiment)
+    """Takes out the runs that are not alike those begun last: they have no mean."""
+    if not model.runs:
+        return
+    newest = max(model.runs, key=lambda s: (model.runs[s].config.get("date", ""), -s))
+    kept = model.runs[newest].experiment
+    for seed, run in sorted(model.runs.items()):
+        name = kept.field_unlike(run.experiment)
         if name:
-            ours, theirs = (getattr(r.experiment, name) for r in (first[1], run))
+            ours, theirs = (getattr(e, name) for e in (kept, run.experiment))
             del model.runs[seed]
             model.others[seed] = (
-                f"left out: {name} = {theirs!r}, where seed {first[0]} has {ours!r}"
+                f"left out: {name} = {theirs!r}, where seed {newest} has {ours!r}"
             )
 
 

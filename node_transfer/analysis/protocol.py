@@ -83,6 +83,47 @@ def test_accuracy(sweep: Sweep, left: str, right: str) -> Result:
     return result if known else dataclasses.replace(result, outcome=inference.UNTOLD)
 
 
+def more_than_control(
+    sweep: Sweep, pair: tuple[str, str], control: tuple[str, str]
+) -> Result:
+    """Compares a difference in test accuracy with the same one without the block.
+
+    Args:
+        sweep: The runs.
+        pair: Left and right.
+        control: The trainings of left and of right without the block.
+
+    Returns:
+        `(left - right) - (control's left - control's right)`, paired by seed and image,
+        with the outcome of a test accuracy.
+    """
+    names = (*pair, *control)
+    seeds = sorted(set.intersection(*(set(sweep.of(name)) for name in names)))
+    runs = [[sweep.of(name)[seed] for name in names] for seed in seeds]
+    differences = []
+    for of_seed in runs:
+        a, b, c, d = (run.metrics["test"]["accuracy"] for run in of_seed)
+        differences.append((a - b) - (c - d))
+    told = [[_told_right(run) for run in of_seed] for of_seed in runs]
+    known = bool(seeds) and all(x is not None for of_seed in told for x in of_seed)
+    images = 0.0
+    if known:
+        lefts, rights = (
+            [x[i].astype(float) - x[j] for x in told] for i, j in ((0, 1), (2, 3))
+        )
+        images = inference.image_half_width(lefts, rights)
+    result = _result(*pair, seeds, differences, POINTS_MARGIN, images)
+    return result if known else dataclasses.replace(result, outcome=inference.UNTOLD)
+
+
+def declared_name(left: str, right: str, compare) -> str | None:
+    """P1 to P4 for a comparison that was declared; `None`: it is secondary."""
+    for primary in PRIMARIES:
+        if (primary.left, primary.right) == (left, right) and primary.compare is compare:
+            return primary.name
+    return None
+
+
 def epochs_to_baselines_level(
     sweep: Sweep, left: str, right: str, curve: str = "val_accuracy"
 ) -> Result:

@@ -51,9 +51,10 @@ def processors(sweep: Sweep) -> list[str]:
     """Returns a sentence where a sweep's runs were made on several processors or GPUs."""
     made_on = {}
     for run in sweep.all_runs:
-        device = run.config["device"]
-        kind = ", ".join(device["gpus"]) or device.get("cpu_model", device["cpu"])
-        made_on.setdefault(kind, []).append(run)
+        recorded = [run.config, *run.config.get("continued", [])]
+        kinds = [_processor(environment.get("device", {})) for environment in recorded]
+        if None not in kinds:
+            made_on.setdefault(", then ".join(dict.fromkeys(kinds)), []).append(run)
     if len(made_on) < 2:
         return []
     *fewer, most = sorted(made_on, key=lambda kind: len(made_on[kind]))
@@ -63,6 +64,11 @@ def processors(sweep: Sweep) -> list[str]:
         "another processor is another run, so that a pair made on two has that "
         "difference in it as well."
     ]
+
+
+def _processor(device: dict) -> str | None:
+    """The GPUs or the processor of a record; `None`: it does not say which."""
+    return ", ".join(device.get("gpus", [])) or device.get("cpu_model")
 
 
 def other_starts(sweep: Sweep) -> list[str]:

@@ -63,8 +63,10 @@ def sweep() -> None:
         ("md", table.markdown()),
         ("csv", table.csv()),
     ):
-        with open(os.path.join(folder, f"solver_sweep.{ending}"), "w") as file:
-            file.write(text)
+        path = Path(folder, f"solver_sweep.{ending}")
+        with durable.written_aside(path) as partial:
+            partial.write_text(text, encoding="utf-8")
+            durable.publish(partial, path)
     print(f"Written to {folder}")
 
 

@@ -223,7 +223,8 @@ def _restore_momentum(backbone, init_from: str, image_size: int) -> None:
     run = RunDirectory(folder)
     earlier = run.read_experiment() if run.described else None
     if earlier is not None and earlier.adapt_batchnorm and earlier.backbone:
-        as_built, _ = backbone_with_source(earlier.backbone, "none", image_size)
+        weights = "auto" if is_own(earlier.backbone) else "none"
+        as_built, _ = backbone_with_source(earlier.backbone, weights, image_size)
         restore_momentum(backbone, as_built)
 
 

@@ -81,13 +81,14 @@ def sweep_saved(
     split: str = "test",
     batch_size: int = evaluation.EVALUATION_BATCH_SIZE,
 ) -> list[dict]:
-    """Loads a model and returns `solver_sweep.sweep_solvers` of it.
+    """Loads a model and returns `solver_sweep.sweep_solvers` of it, and on what.
 
     Args and errors: as in `evaluate_saved`.
     """
     model, data = open_saved(path, dataset, data_dir)
     with damage_told(data.name):
-        return sweep_solvers(model, data, split, batch_size=batch_size)
+        rows = sweep_solvers(model, data, split, batch_size=batch_size)
+    return [{**row, "dataset": data.name, "split": split} for row in rows]
 
 
 def open_saved(path: str, dataset: str | None, data_dir: str | None):

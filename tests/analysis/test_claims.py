@@ -83,8 +83,9 @@ def test_the_sentence_says_which_part_and_which_reading():
     ]
     _, said = claims_page.sentences(claims.Evidence(), judged)
     assert said == (
-        "Of the paper's 4 claims 1 holds (4 warm), 2 fail in part (1 cold, 2), 1 cannot "
-        "be told yet (3)."
+        "By all comparisons, most of which are secondary and not adjusted for their "
+        "number, of the paper's 4 claims 1 holds (4 warm), 2 fail in part (1 cold, 2), 1 "
+        "cannot be told yet (3)."
     )
 
 
@@ -93,7 +94,10 @@ def test_where_the_claim_is_true_it_says_so(tmp_path):
     assert outcomes[1].outcome == outcomes[5].outcome == f"{HOLDS} (warm)"
     part = outcomes[1].parts[0]
     assert part.reading == "warm"
-    assert part.as_tested == "1, 1, 1 against the 12 that the baseline was given: lower"
+    assert part.as_tested == (
+        "1, 1, 1 against the 12 that the baseline was given; with the start's epochs 13, "
+        "13, 13: lower"
+    )
     assert part.against_control == "More of the same (Adam) 10, 10, 10: lower"
 
 
@@ -122,7 +126,7 @@ def test_a_cold_start_is_compared_with_the_baseline_itself(tmp_path):
     }
     part = judged(tmp_path, curves)[1].parts[0]
     assert (part.reading, part.outcome) == ("cold", HOLDS)
-    assert part.against_control == "Baseline 10, 10, 10: lower"
+    assert part.against_control == "Baseline 10, 10, 10: lower (P2)"
 
 
 @pytest.mark.parametrize(("often", "expected"), [(4, HOLDS), (25, FAILS)])
@@ -132,7 +136,7 @@ def test_a_baseline_is_unstable_where_one_epoch_in_ten_falls(often, expected, tm
     evidence = claims.evidence_of([read_sweep(tmp_path)])
     assert evidence.short is None
     fluctuation = claims.judge_all(evidence)[3]
-    assert [part.outcome for part in fluctuation.parts] == [expected] * 4
+    assert [part.outcome for part in fluctuation.parts] == [expected] * 2
     assert claim_evidence.share_of_falls(curve, (11, 50)) == (
         sum(t % often == 0 for t in range(10, 50)) / 40
     )
@@ -151,7 +155,7 @@ def test_long_runs_have_windows_of_their_own_and_say_what_their_epochs_tell(tmp_
     outcomes = {one.claim.number: one for one in claims.judge_all(evidence)}
 
     parts = {part.quantity: part for part in outcomes[5].parts}
-    assert len(parts) == 9  # four curves, two windows; the drop
+    assert len(parts) == 8  # four curves, two windows
     for first, last in ((11, 50), (61, 100)):
         part = parts[f"roughness, validation accuracy, epochs {first} to {last}"]
         bends = [np.diff(x[first - 1 : last], 2) for x in curves.values()]
@@ -255,7 +259,7 @@ def test_a_second_implementation_gives_the_numbers_of_the_page():
         seeds = sorted(left.keys() & right.keys())
         x = 100 * np.array([left[s].mean() - right[s].mean() for s in seeds])
         row = re.search(
-            rf"\| {label} - Baseline \| cold \| test accuracy \| ([^|]*)", page
+            rf"\| {label} - Baseline \| cold \| test accuracy[^|]*\| ([^|]*)", page
         )
         assert row[1].startswith(f"{x.mean():+.2f} points")
         if len(seeds) > 1:

@@ -194,7 +194,7 @@ def test_a_block_that_widens_starts_from_the_final_layer_of_the_run_before(
 
     config = quick(
         BASELINE, tmp_path / "run", epochs=1, train_examples=64, weights=None,
-        backbone="own_module:net",
+        backbone="own_module:net", adapt_batchnorm=True,
     )  # fmt: skip
     run = run_experiment(config, verbose=0)
     earlier = load_classifier(str(run.path))
