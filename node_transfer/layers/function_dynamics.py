@@ -1,5 +1,6 @@
 """Dynamics that are a plain function."""
 
+import inspect
 from collections.abc import Callable
 
 import keras
@@ -27,8 +28,11 @@ class FunctionDynamics(keras.layers.Layer):
         super().__init__(**kwargs)
         self.function = function
         self.supports_masking = True
+        self._takes_training = _takes(function, "training")
 
-    def call(self, *inputs, **context):
+    def call(self, *inputs, training=False, **context):
+        if self._takes_training:
+            context["training"] = training
         return self.function(*inputs, **context)
 
     def get_config(self):
@@ -41,6 +45,14 @@ class FunctionDynamics(keras.layers.Layer):
         config = dict(config)
         function = keras.saving.deserialize_keras_object(config.pop("function"))
         return cls(function, **config)
+
+
+def _takes(function: Callable, name: str) -> bool:
+    """Whether a function has an argument of that name."""
+    try:
+        return name in inspect.signature(function).parameters
+    except (TypeError, ValueError):  # some functions in C have no signature
+        return False
 
 
 def as_layer(dynamics: keras.layers.Layer | Callable) -> keras.layers.Layer:

@@ -16,6 +16,7 @@ from node_transfer.layers.solver_layer import SolverLayer, with_norm_of_first
 from node_transfer.layers.times import Times
 from node_transfer.layers.trial import Trial, widen
 from node_transfer.ode.butcher_tableau import ButcherTableau
+from node_transfer.ode.samples import time_of_each
 from node_transfer.ode.solve import solve
 from node_transfer.ode.solver import SolverOptions
 
@@ -187,7 +188,10 @@ class ODELayer(SolverLayer):
         states, info = self._solve(f, h0, bool(training))
         nfe = info.nfe
         if f.has_moved:
-            f.move_on(tf.constant(self.t1, self.solve_dtype), states[-1])
+            t1 = tf.constant(self.t1, self.solve_dtype)
+            if self.options.per_sample:
+                t1 = time_of_each(t1, states[-1])
+            f.move_on(t1, states[-1])
             nfe += 1
         self.nfe.update_state(nfe, training=bool(training))
         if training:

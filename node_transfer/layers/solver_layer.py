@@ -1,6 +1,7 @@
 """A layer that solves: its solver's settings, its memory of step sizes, its counts."""
 
 import dataclasses
+import functools
 import weakref
 
 import keras
@@ -149,7 +150,8 @@ class SolverLayer(keras.layers.Layer):
         gradient = self.gradient
         if not training and not record.could_possibly_record():
             gradient = "autodiff"
-        options = {**self.options.given(), "on_backward": self._on_backward}
+        on_backward = functools.partial(self._on_backward, training=training)
+        options = {**self.options.given(), "on_backward": on_backward}
         if self.remember_step:
             options.setdefault("first_step", self.first_step.value[0])
             options.setdefault("adjoint_first_step", self.adjoint_first_step.value[0])
@@ -160,9 +162,9 @@ class SolverLayer(keras.layers.Layer):
         if self.remember_step and self._solver.tableau is not None:
             _update(self.first_step, info)
 
-    def _on_backward(self, backward: BackwardInfo):
+    def _on_backward(self, backward: BackwardInfo, training: bool):
         self.nfe.update_backward(backward.nfe)
-        if self.remember_step and self.gradient == "adjoint":
+        if training and self.remember_step and self.gradient == "adjoint":
             _update(self.adjoint_first_step, backward)
 
     def get_config(self):
@@ -214,9 +216,10 @@ def _has_bounded_steps(solver: Solver) -> bool:
     """Whether XLA can set memory aside for the steps of a solve, and not too much.
 
     It can for a method on a fixed grid, and where `options["max_num_steps"]` was chosen;
-    the default is a limit for solves that do not end, and no estimate.
+    the default is a limit for solves that do not end, and no estimate. It cannot where
+    each sample has steps of its own, whose rounds are as many as the slowest one needs.
     """
-    if solver.tableau is None:
+    if solver.tableau is None or solver.options.per_sample:
         return False
     chosen = solver.options.given().get("max_num_steps")
     return not solver.tableau.adaptive or chosen is not None
@@ -224,6 +227,8 @@ def _has_bounded_steps(solver: Solver) -> bool:
 
 def _trace_anew(model: keras.Model) -> None:
     """Has a model make anew what functions it has made, also in the midst of `fit`."""
+    if model.jit_compile:
+        model.jit_compile = True  # which Keras takes back where a layer cannot have it
     for kind in ("train", "test", "predict"):
         if getattr(model, f"{kind}_function") is not None:
             getattr(model, f"make_{kind}_function")(force=True)

@@ -152,7 +152,9 @@ def _check_losses(dynamics, scope) -> None:
 
 def _check_operations(dynamics, traced) -> None:
     """Refuses what no scope of Keras's can hold still, or hand a gradient to."""
-    kinds = [op.type for op in traced.graph.get_operations()]
+    graph = traced.graph.as_graph_def()
+    functions = [function.node_def for function in graph.library.function]
+    kinds = [node.op for nodes in (graph.node, *functions) for node in nodes]
     drawn = next((kind for kind in kinds if _DRAWS.match(kind)), None)
     if drawn:
         raise ValueError(

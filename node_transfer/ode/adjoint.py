@@ -51,7 +51,8 @@ def gradient(
         y, a = state[:num_components], state[num_components:]
         evaluation = RecordedEvaluation(func, t, y, state_only)
         a_bar, source_bars, _ = evaluation.vjp(a, with_sources=quadrature)
-        return [*evaluation.value, *(-x for x in a_bar)], [-x for x in source_bars]
+        change = [-_carried(x, times.dtype) for x in source_bars]
+        return [*evaluation.value, *(-x for x in a_bar)], change
 
     if settings.norm is not None:
         settings = dataclasses.replace(
@@ -93,7 +94,7 @@ def gradient(
     state = (
         tf.size(times) - 1,
         [tf.zeros_like(x[0]) for x in outputs],
-        sources.zeros(),
+        [_carried(x, times.dtype) for x in sources.zeros()],
         time_bars,
         tf.constant(0),
         scalar(0.0 if first_step is None else first_step, times.dtype),
@@ -111,7 +112,11 @@ def gradient(
         at_start = inner_product(y_bar, func(times[0], start, sources.tensors))
         time_bars = scale * tf.tensor_scatter_nd_add(time_bars, [[0]], [-at_start])
     y_bar = [scale * x for x in y_bar]
-    source_bars = [tf.cast(scale, x.dtype) * x for x in source_bars]
+    kinds = [x.dtype for x in (*sources.tensors, *sources.variables)]
+    source_bars = [
+        tf.cast(tf.cast(scale, x.dtype) * x, kind)
+        for x, kind in zip(source_bars, kinds, strict=True)
+    ]
     return Gradient(
         y_bar,
         source_bars,
@@ -120,6 +125,14 @@ def gradient(
         suited_step=suited_step,
         suited_rejected_step=least,
     )
+
+
+def _carried(bar: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """A source's gradient as the solve carries it: in its own dtype, whatever its kind.
+
+    Sources may be narrower or wider than the state, or whole numbers, whose is zero.
+    """
+    return bar if bar.dtype.is_complex else tf.cast(bar, dtype)
 
 
 def _larger(norm: Callable, num_components: int) -> Callable:

@@ -4,14 +4,19 @@ import tensorflow as tf
 from tensorflow.python.eager import record
 
 from node_transfer.ode.problem import Problem
+from node_transfer.ode.samples import time_of_each
 
 
-def refuse_watched(problem: Problem) -> None:
+def refuse_watched(problem: Problem, per_sample: bool = False) -> None:
     """Raises where f reads a tensor of which a gradient tape wants the gradient.
 
     Gradients of a solve reach variables, and tensors that it is given. A tensor computed
     outside f is neither; its gradient would come out as `None`, or too small, without a
     word. Costs a tracing of f, and only while a tape is watching something.
+
+    Args:
+        problem: What was solved.
+        per_sample: Whether f is given a time for each sample.
 
     Raises:
         ValueError: f closes over a watched tensor.
@@ -19,6 +24,8 @@ def refuse_watched(problem: Problem) -> None:
     if not record.could_possibly_record():
         return
     t, y = problem.times[0], problem.y0
+    if per_sample:
+        t = time_of_each(t, y[0])
 
     def rhs(t, y, constants):
         return problem.rhs(t, y, constants)

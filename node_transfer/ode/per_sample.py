@@ -12,6 +12,7 @@ from typing import cast
 import tensorflow as tf
 
 from node_transfer.ode import controller, failure, runge_kutta
+from node_transfer.ode.failure import compiles_with_xla
 from node_transfer.ode.gradient import Gradient, SolvedProblem
 from node_transfer.ode.loop_state import LoopState, StepSettings
 from node_transfer.ode.samples import Samples, flat_func, norm_of_each, size_of_one
@@ -36,6 +37,12 @@ def integrate(
     In the solution, `accepted`, `rejected` and `status` are of the shape (batch,), and
     `suited_step` is the least of the samples that reached their end.
     """
+    if record and compiles_with_xla():
+        raise ValueError(
+            "per_sample is True, and XLA (jit_compile=True) cannot hold the steps of "
+            "such a solve, whose number nobody knows: pass jit_compile=False, or leave "
+            "per_sample out."
+        )
     samples = Samples.of(y0)
     flat = flat_func(lambda t, y: func(t, y, False)[0], samples, y0)
     y = samples.flat(y0)
@@ -220,7 +227,11 @@ def gradient(
     bars_of_samples = [tf.transpose(bar, [1, 0, 2]) for bar in bars_of_samples]
 
     failed = tf.not_equal(solution.status, failure.RUNNING)[:, None]
-    asked = [tf.reduce_any(failed[..., None] & (bar != 0)) for bar in bars_of_samples]
+    asked = [
+        tf.reduce_any(failed[..., None] & (bar != 0), axis=[1, 2])[:, None]
+        for bar in bars_of_samples
+    ]
+    asked = tf.reduce_any(tf.stack(asked), axis=0)  # of each sample, a column
     bars_of_samples = [
         tf.where(failed[..., None], tf.zeros_like(bar), bar) for bar in bars_of_samples
     ]
@@ -250,12 +261,13 @@ def gradient(
         (rounds - 1, y_bar, sources.zeros()),
         parallel_iterations=1,
     )
-    # A sample that failed has no gradient; what all share has one while nobody asks for
-    # that of such a sample.
-    y_bar = [tf.where(failed, tf.cast(float("nan"), bar.dtype), bar) for bar in y_bar]
-    broken = tf.reduce_any(tf.stack(asked))
+    # A sample that failed has no gradient where one is asked for, nor has then what all
+    # share. Where nobody asks its gradient is 0, as of everything that a loss leaves out.
+    of_failed = tf.where(asked, float("nan"), 0.0)
+    y_bar = [tf.where(failed, tf.cast(of_failed, bar.dtype), bar) for bar in y_bar]
     source_bars = [
-        tf.where(broken, tf.cast(float("nan"), bar.dtype), bar) for bar in source_bars
+        tf.where(tf.reduce_any(asked), tf.cast(float("nan"), bar.dtype), bar)
+        for bar in source_bars
     ]
     return Gradient(
         samples.shaped(y_bar, y0),

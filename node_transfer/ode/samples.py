@@ -41,6 +41,11 @@ def size_of_one(x: tf.Tensor):
     return tf.reduce_prod(tf.shape(x)[1:]) if static is None else static
 
 
+def time_of_each(t: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """One time as f is given it for a batch of states: shape `(batch, 1, ...)`."""
+    return tf.fill(tf.concat([tf.shape(y)[:1], tf.ones_like(tf.shape(y)[1:])], 0), t)
+
+
 def flat_func(func, samples: Samples, y0: list):
     """The right-hand side of matrices and a column of times."""
 

@@ -73,6 +73,12 @@ class BackwardInfo(NamedTuple):
     suited_step: tf.Tensor
     suited_rejected_step: tf.Tensor
 
+    @classmethod
+    def of_all(cls, infos: list["BackwardInfo"]) -> "BackwardInfo":
+        """That of a gradient in parts."""
+        nfe, *steps = (tf.stack(column) for column in zip(*infos, strict=True))
+        return cls(tf.reduce_sum(nfe), *map(tf.reduce_min, steps))
+
 
 @tf.autograph.experimental.do_not_convert
 def solve(func: Callable, y0, t, solver: Solver, constants: dict | None = None):
@@ -111,14 +117,39 @@ def _nothing_to_solve(problem: Problem):
 
 def _solve_with_jumps(solver: Solver, problem: Problem):
     """Solves from jump to jump, by a solve for each part."""
-    y, kept, infos = problem.y0, [], []
-    for part in jumps.parts(problem, solver.options.jump_times):
-        outputs, info = _solve_by_steps(solver, part.problem_from(y))
+    y, kept, infos, backward = problem.y0, [], [], []
+    for k, part in enumerate(jumps.parts(problem, solver.options.jump_times)):
+        of_part = _reporting_once(solver, backward, is_first=k == 0)
+        outputs, info = _solve_by_steps(of_part, part.problem_from(y))
         y = [x[-1] for x in outputs]
         kept.append([x[: part.num_outputs] for x in outputs])
         infos.append(info)
     states = [tf.concat(parts, axis=0) for parts in zip(*kept, strict=True)]
     return states, ODEInfo.of_all(infos)
+
+
+def _reporting_once(solver: Solver, backward: list, is_first: bool) -> Solver:
+    """A solver for a part, whose gradients are reported as one by the first part's.
+
+    That is the last to be computed, since the others' are what it is computed from.
+
+    Args:
+        solver: That of the whole.
+        backward: Where the parts leave their `BackwardInfo`.
+        is_first: Whether it is for the first part.
+    """
+    report = solver.options.on_backward
+    if report is None:
+        return solver
+
+    def note(info: BackwardInfo) -> None:
+        backward.append(info)
+        if is_first:
+            report(BackwardInfo.of_all(backward))
+            backward.clear()
+
+    options = dataclasses.replace(solver.options, on_backward=note)
+    return dataclasses.replace(solver, options=options)
 
 
 def _solve_by_steps(solver: Solver, problem: Problem):
@@ -149,7 +180,8 @@ def _solve_by_steps(solver: Solver, problem: Problem):
         return (*solution.outputs, *ODEInfo.of(solution)), backward
 
     results = integrate(problem.times, *problem.y0, *problem.constants)
-    closures.refuse_watched(problem)  # now that what f builds lazily is there
+    # Now that what f builds lazily is there.
+    closures.refuse_watched(problem, solver.options.per_sample)
     info = ODEInfo(*(tf.stop_gradient(x) for x in results[num_components:]))
     return list(results[:num_components]), info
 

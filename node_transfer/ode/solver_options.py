@@ -31,7 +31,8 @@ class SolverOptions:
         jump_times: Times, numbers within the interval, at which f jumps or has a kink.
             The solve ends a step on each and goes on with what f is after it, so that
             it costs no rejected steps. They get no gradient.
-        norm: `norm(ratios) -> scalar`, the measure of an error that is to be at most 1,
+        norm: `norm(ratios) -> scalar` (with `per_sample` one number a sample, shape
+            `(batch,)`), the measure of an error that is to be at most 1,
             in place of the root mean square; `ratios`, structured and shaped like the
             state, are the errors over `atol + rtol |y|`. For the adjoint's solve it is
             the larger one of that of the state and that of the adjoint.

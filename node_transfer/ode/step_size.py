@@ -37,10 +37,21 @@ def error_norm(error, y0, y1, rtol, atol, norm=None) -> tf.Tensor:
         norm: What to take in place of the root mean square: a function of the list.
     """
     ratios = [
-        e / (atol + rtol * tf.maximum(tf.abs(a), tf.abs(b)))
+        _in_units(e, atol + rtol * tf.maximum(tf.abs(a), tf.abs(b)), atol)
         for e, a, b in zip(error, y0, y1, strict=True)
     ]
     return root_mean_square(ratios) if norm is None else norm(ratios)
+
+
+def _in_units(error: tf.Tensor, tolerance: tf.Tensor, atol) -> tf.Tensor:
+    """The error over the tolerance; where both are 0, as an `atol` of 0 makes it, 0."""
+    known = tf.get_static_value(atol)
+    if known is not None and known > 0:
+        return error / tolerance
+    is_zero = tf.equal(tolerance, 0)
+    ratio = error / tf.where(is_zero, tf.ones_like(tolerance), tolerance)
+    infinite = tf.fill(tf.shape(error), tf.cast(float("inf"), error.dtype))
+    return tf.where(is_zero & tf.not_equal(error, 0), infinite, ratio)
 
 
 def root_mean_square(tensors: list[tf.Tensor]) -> tf.Tensor:

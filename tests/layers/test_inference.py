@@ -78,6 +78,14 @@ def test_tape_around_inference_has_the_gradient_asked_for(gradient):
     assert layer.nfe.backward == 8  # the adjoint takes as many steps
 
 
+def test_tape_around_inference_leaves_the_remembered_steps():
+    layer = ODELayer(DenseDynamics(3), gradient="adjoint")
+    with tf.GradientTape() as tape:
+        h = layer(X)
+    tape.gradient(h, layer.trainable_variables)
+    assert not np.any(layer.adjoint_first_step) and not np.any(layer.first_step)
+
+
 def test_gradient_from_outside_a_function_of_inference_is_that_of_the_steps():
     layer = ODELayer(DenseDynamics(3), method="rk4", options={"num_steps": 2})
     inside = tf.function(lambda h: layer(h), autograph=False)

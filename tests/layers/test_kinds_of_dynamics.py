@@ -247,3 +247,28 @@ def test_layer_within_a_layer_that_has_no_build_is_built_by_keras():
     model.compile("sgd", "mse")
     losses = model.fit(X, 2 * X, epochs=2, verbose=0).history["loss"]
     assert losses[1] < losses[0]
+
+
+def test_function_is_told_whether_it_is_training():
+    def rate(t, h, training=False):
+        return h if training else -h
+
+    layer = ODELayer(rate, rtol=1e-6, atol=1e-6)
+    assert np.allclose(layer(X, training=True), X * np.e, rtol=1e-4)
+    assert np.allclose(layer(X), X / np.e, rtol=1e-4)
+
+
+def test_layer_that_joins_time_and_state_trains_with_steps_of_each_sample():
+    @keras.saving.register_keras_serializable(package="kinds_of_dynamics")
+    class Joined(keras.layers.Layer):
+        def build(self, *shapes):
+            self.dense = keras.layers.Dense(3)
+            self.dense.build((None, 4))
+
+        def call(self, t, h):
+            return self.dense(keras.ops.concatenate([h, t], axis=-1))
+
+    model = model_of(ODELayer(Joined(), options={"per_sample": True}))
+    y = X.sum(1, keepdims=True)
+    first, last = model.fit(X, y, epochs=2, verbose=0).history["loss"]
+    assert last < first

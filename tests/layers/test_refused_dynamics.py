@@ -38,6 +38,15 @@ def functional_of_the_state_first():
     return keras.Model([h, t], keras.ops.multiply(t, h))
 
 
+@tf.function
+def noise(h):
+    return tf.random.normal([3])
+
+
+def noisy_at_times(t, h):
+    return tf.cond(t > 0.5, lambda: tf.random.normal([3]) * h, lambda: h)
+
+
 class CountsInAVariable(keras.layers.Layer):
     def __init__(self):
         super().__init__()
@@ -83,6 +92,8 @@ def regularised():
         (regularised, "add a loss .*in noisy.*use ODELayer's kinetic_energy"),
         (CountsInAVariable, r"assign to a tf.Variable .*by add_weight"),
         (lambda: lambda h: tf.random.normal([3]) * h, "RandomStandardNormal.*SeedGen"),
+        (lambda: lambda h: noise(h) * h, "RandomStandardNormal.*SeedGen"),
+        (lambda: noisy_at_times, "RandomStandardNormal.*SeedGen"),
         (lambda: lambda h: keras.random.normal([3]) * h, "a state that is not theirs"),
     ],
 )

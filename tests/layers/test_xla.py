@@ -51,3 +51,19 @@ def test_adaptive_solves_without_a_chosen_bound_are_left_to_tensorflow():
     assert block.supports_jit
     block.set_solver(method="dopri5", options={"max_num_steps": 30})
     assert block.supports_jit
+
+
+@pytest.mark.filterwarnings("ignore:Model doesn't support `jit_compile=True`")
+def test_solver_that_is_changed_to_an_adaptive_one_is_not_compiled():
+    block = ODELayer(DenseDynamics(8), **RK4)
+    model = keras.Sequential([keras.Input([6]), block, keras.layers.Dense(3)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.1), loss, jit_compile=True)
+    block.set_solver(method="dopri5")
+    assert model.jit_compile is False
+    assert np.isfinite(model.fit(X, Y, verbose=0).history["loss"][0])
+
+
+def test_steps_of_each_sample_are_left_to_tensorflow():
+    options = {"per_sample": True, "max_num_steps": 50}
+    assert not ODELayer(DenseDynamics(8), options=options).supports_jit

@@ -138,3 +138,36 @@ def test_cold_start_of_a_block_takes_fewer_evaluations_than_scipy():
     )  # fmt: skip
     assert int(info.nfe) < 0.8 * scipys.nfev
     assert relative_error(states[-1].numpy(), truth(block).h1) < 1e-5
+
+
+@pytest.mark.parametrize("gradient", ["backprop", "adjoint", "autodiff"])
+def test_component_that_stays_zero_has_no_error_without_an_absolute_tolerance(gradient):
+    y0 = tf.constant([[1.0, 0.0]], tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(y0)
+        y = odeint(decay, y0, [0.0, 1.0], rtol=1e-6, atol=0.0, gradient=gradient)[-1]
+        loss = y[0, 0]  # of which one component's cotangent stays 0, too
+    assert np.allclose(y, [[np.exp(-1), 0]], rtol=1e-5)
+    assert np.allclose(tape.gradient(loss, y0), [[np.exp(-1), 0]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
+def test_sources_need_not_have_the_dtype_of_the_solve(gradient):
+    """A whole number, weights that are wider, and narrower ones."""
+    wide = tf.Variable(2.0, dtype=tf.float64)
+    narrow = tf.Variable(0.5, dtype=tf.float16)
+    y0 = tf.ones([2])
+
+    def rhs(t, y, power):
+        rate = tf.cast(wide, tf.float32) * tf.cast(narrow, tf.float32)
+        return -rate * y ** tf.cast(power, tf.float32)
+
+    with tf.GradientTape() as tape:
+        y = odeint(
+            rhs, y0, [0.0, 1.0], constants={"power": tf.constant(1)}, gradient=gradient
+        )[-1]
+        loss = tf.reduce_sum(y)
+    bars = tape.gradient(loss, [wide, narrow])
+    assert [bar.dtype for bar in bars] == [tf.float64, tf.float16]
+    expected = -2 * np.exp(-1)
+    assert np.allclose(bars, [0.5 * expected, 2 * expected], rtol=1e-3)

@@ -123,9 +123,27 @@ def test_gradient_of_a_loss_without_the_broken_samples_is_finite(bad):
     y0_bar, rate_bar = bars(y0, [0, 2])
     expected, expected_rate = bars(tf.gather(y0, [0, 2]), [0, 1])
     assert np.allclose(tf.gather(y0_bar, [0, 2]), expected, rtol=1e-12)
-    assert np.isnan(y0_bar[1, 0])
+    assert float(y0_bar[1, 0]) == 0  # so that what is before the solve has one, too
     assert float(rate_bar) == pytest.approx(float(expected_rate), rel=1e-12)
-    assert np.isnan(bars(y0, [0, 1])[1])
+    y0_bar, rate_bar = bars(y0, [0, 1])
+    assert np.isnan(rate_bar) and np.isnan(y0_bar[1, 0]) and np.isfinite(y0_bar[0, 0])
+
+
+def test_gradient_without_the_broken_samples_goes_through_jumps():
+    rate = tf.Variable(1.0, dtype=tf.float64)
+    y0 = tf.constant([[0.2], [5.0], [0.5]], tf.float64)  # 5 blows up at t = 0.2
+    options = {"per_sample": True, "on_failure": "nan", "jump_times": [0.1, 0.3]}
+    with tf.GradientTape() as tape:
+        tape.watch(y0)
+        y = odeint(lambda t, y: rate * y**2, y0, [0, 0.5], rtol=1e-9, atol=1e-9,
+                   options=options)[-1]  # fmt: skip
+        loss = y[0, 0] + y[2, 0]
+    y0_bar, rate_bar = tape.gradient(loss, [y0, rate])
+    assert np.isnan(y[1, 0])
+    start = np.array([0.2, 0.5])
+    end = start / (1 - 0.5 * start)
+    assert np.allclose(y0_bar[:, 0], [(end[0] / 0.2) ** 2, 0, (end[1] / 0.5) ** 2])
+    assert float(rate_bar) == pytest.approx(np.sum(0.5 * end**2), rel=1e-6)
 
 
 def test_norm_of_ones_own_is_that_of_each_sample():
@@ -166,3 +184,43 @@ def test_what_per_sample_cannot_do_is_refused(kwargs, sentence):
         odeint(turn, states_of([1]), tf.constant([0.0, 1.0]), **ALONE)
     with pytest.raises(ValueError, match="first axis"):
         odeint(lambda t, y: -y, tf.constant(1.0), [0, 1], **ALONE)
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_function_that_joins_time_and_state_has_its_gradient(graph):
+    kernel = tf.Variable([[0.5], [-1.0]], dtype=tf.float64)  # of state and time
+
+    def rhs(t, y):
+        return tf.concat([y, t], axis=1) @ kernel
+
+    def bars(y0):
+        with tf.GradientTape() as tape:
+            tape.watch(y0)
+            y = odeint(rhs, y0, [0.0, 1.0], **ALONE)[-1]
+        return tape.gradient(y, [y0, kernel])
+
+    y0 = tf.constant([[1.0], [2.0]], tf.float64)
+    y0_bar, kernel_bar = (tf.function(bars) if graph else bars)(y0)
+    assert np.allclose(y0_bar, np.exp(0.5), rtol=1e-3)
+
+    def end(a, b):  # of y' = a y + b t
+        at = np.array([1.0, 2.0])
+        return np.sum(at * np.exp(a) + b * (np.exp(a) - a - 1) / a**2)
+
+    step = 1e-6
+    expected = [
+        (end(0.5 + step, -1) - end(0.5 - step, -1)) / (2 * step),
+        (end(0.5, -1 + step) - end(0.5, -1 - step)) / (2 * step),
+    ]
+    assert np.allclose(kernel_bar[:, 0], expected, rtol=2e-3)
+
+
+def test_xla_solves_and_says_that_it_cannot_train():
+    y0 = states_of([1.0, 2.0])
+
+    @tf.function(jit_compile=True)
+    def with_record():
+        return odeint(turn, y0, [0.0, 1.0], **ALONE)[-1]
+
+    with pytest.raises(ValueError, match="per_sample is True, and XLA .*cannot hold"):
+        with_record()

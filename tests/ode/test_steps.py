@@ -196,3 +196,28 @@ def test_options_of_adaptive_methods_are_refused_on_a_fixed_grid(option):
     with pytest.raises(ValueError, match=f"rk4.*no option '{option}'"):
         odeint(lambda t, y: y, ONE, [0.0, 1.0], method="rk4",
                options={"num_steps": 2, option: value})  # fmt: skip
+
+
+@pytest.mark.parametrize("per_sample", [False, True])
+def test_min_step_is_no_way_through_what_is_not_finite(per_sample):
+    """And no endless loop, where there is no limit of steps."""
+
+    def broken(t, y):
+        return tf.where(t < 0.5, y, float("nan") * y)
+
+    options = {"min_step": 1e-2, "max_num_steps": None, "per_sample": per_sample}
+    with pytest.raises(ArithmeticError, match="non-finite"):
+        odeint(broken, tf.ones([2, 1]), [0.0, 1.0], options=options)
+
+
+def test_gradient_in_parts_is_reported_as_one():
+    told = []
+    options = {"jump_times": [0.3, 0.6], "on_backward": told.append}
+    with tf.GradientTape() as tape:
+        tape.watch(ONE)
+        y, info = solve(lambda t, y: -y, options=options)
+    tape.gradient(y, ONE)
+    (backward,) = told
+    # Through the steps: each has six evaluations, and is gone back through once.
+    assert int(backward.nfe) == 6 * int(info.accepted)
+    assert 0 < float(backward.suited_step) < 10
