@@ -228,7 +228,8 @@ def _has_bounded_steps(solver: Solver) -> bool:
 def _trace_anew(model: keras.Model) -> None:
     """Has a model make anew what functions it has made, also in the midst of `fit`."""
     if model.jit_compile:
-        model.jit_compile = True  # which Keras takes back where a layer cannot have it
+        model.jit_compile = False  # else Keras takes the next for what there is already
+        model.jit_compile = True  # and this back where a layer cannot have it
     for kind in ("train", "test", "predict"):
         if getattr(model, f"{kind}_function") is not None:
             getattr(model, f"make_{kind}_function")(force=True)

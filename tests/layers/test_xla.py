@@ -59,6 +59,7 @@ def test_solver_that_is_changed_to_an_adaptive_one_is_not_compiled():
     model = keras.Sequential([keras.Input([6]), block, keras.layers.Dense(3)])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(0.1), loss, jit_compile=True)
+    model(X)
     block.set_solver(method="dopri5")
     assert model.jit_compile is False
     assert np.isfinite(model.fit(X, Y, verbose=0).history["loss"][0])
