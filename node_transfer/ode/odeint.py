@@ -59,11 +59,13 @@ def odeint(
             solve; memory grows by all stages of all tries, and it can be differentiated
             again. `tf.vectorized_map` takes any on a fixed grid, and
             `"adjoint"` with two times. XLA
-            (`jit_compile=True`) takes all, with memory for `max_num_steps` steps.
+            (`jit_compile=True`) takes all, with memory for `max_num_steps` steps, but
+            no gradient of `per_sample`.
         options: A `SolverOptions`, or a dictionary of its attributes.
         constants: Dictionary of tensors, passed to `func` by name. Gradients reach the
             tensors passed here. They do not reach tensors that `func` closes over, which
-            are refused where a tape watches them.
+            are refused where a tape watches them; not where the tape is outside of the
+            `tf.function` that this is called in.
         full_output: Whether to return `(states, ODEInfo)`.
 
     Returns:
