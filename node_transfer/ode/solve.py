@@ -117,7 +117,8 @@ def _nothing_to_solve(problem: Problem):
 
 def _solve_with_jumps(solver: Solver, problem: Problem):
     """Solves from jump to jump, by a solve for each part."""
-    y, kept, infos, backward = problem.y0, [], [], []
+    y, kept, infos = problem.y0, [], []
+    backward: list[BackwardInfo] = []
     for k, part in enumerate(jumps.parts(problem, solver.options.jump_times)):
         of_part = _reporting_once(solver, backward, is_first=k == 0)
         outputs, info = _solve_by_steps(of_part, part.problem_from(y))
