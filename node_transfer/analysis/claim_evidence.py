@@ -70,20 +70,20 @@ def tolerance(sweep: Sweep) -> list[Part]:
     """What looser tolerances change of trained models, where that was measured."""
     found = []
     for name in sweep.names:
-        solved = {
-            seed: {row["rtol"]: row for row in rows[1:] if row["rtol"] is not None}
-            for seed, run in sweep.of(name).items()
-            if (rows := solver_rows(sweep, run)) and run.experiment.rtol is not None
-        }
-        trained = {seed: sweep.of(name)[seed].experiment.rtol for seed in solved}
-        looser = {
-            rtol
-            for seed, rows in solved.items()
-            for rtol in rows
-            if rtol > 1.01 * trained[seed] and _near(rows, trained[seed])
-        }
+        pairs = {}  # the two tolerances to each seed's two rows
+        for seed, run in sweep.of(name).items():
+            rows = [r for r in solver_rows(sweep, run)[1:] if r["rtol"] is not None]
+            trained = run.experiment.rtol
+            for as_trained in rows:
+                if not math.isclose(as_trained["rtol"], trained):
+                    continue
+                for loose in rows:
+                    if loose["rtol"] > as_trained["rtol"]:
+                        of_seed = pairs.setdefault((loose["rtol"], trained), {})
+                        of_seed[seed] = loose, as_trained
         found += [
-            _tolerance_part(sweep, name, solved, trained, rtol) for rtol in sorted(looser)
+            _tolerance_part(sweep, name, *tolerances, pairs[tolerances])
+            for tolerances in sorted(pairs)
         ]
     return found
 
@@ -108,22 +108,14 @@ def solver_rows(sweep: Sweep, run: Run) -> list[dict]:
         ) from error
 
 
-def _near(rows: dict[float, dict], rtol: float) -> dict | None:
-    """The row of a tolerance, whatever its last digits."""
-    return next((row for r, row in rows.items() if math.isclose(r, rtol)), None)
-
-
-def _tolerance_part(sweep: Sweep, name: str, solved, trained, rtol: float) -> Part:
+def _tolerance_part(
+    sweep: Sweep, name: str, rtol: float, trained: float, pairs: dict
+) -> Part:
     """Test accuracy at a looser tolerance less that at the one of the training.
 
     The noise of the test images is at most that of as many images told otherwise as have
     another prediction.
     """
-    pairs = {
-        seed: (rows[rtol], _near(rows, trained[seed]))
-        for seed, rows in solved.items()
-        if rtol in rows and _near(rows, trained[seed])
-    }
     differences = [
         loose["accuracy"] - as_trained["accuracy"] for loose, as_trained in pairs.values()
     ]
@@ -137,9 +129,8 @@ def _tolerance_part(sweep: Sweep, name: str, solved, trained, rtol: float) -> Pa
     result = Result(name, name, compared, outcome, {}, tuple(pairs))
     one = ", ".join(f"{rows[1]['nfe']:.0f}" for rows in pairs.values())
     other = ", ".join(f"{rows[0]['nfe']:.0f}" for rows in pairs.values())
-    (as_trained,) = {f"{trained[seed]:.0e}" for seed in pairs}
     return Part(
-        f"{MODELS[name].label}, tolerance {rtol:.0e} - {as_trained}",
+        f"{MODELS[name].label}, tolerance {rtol:.0e} - {trained:.0e}",
         "",
         "test accuracy of the same weights, solved otherwise",
         f"{words.points(result)}: {words.told(outcome, compared.n)}; {other} evaluations "

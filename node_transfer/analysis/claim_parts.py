@@ -92,14 +92,12 @@ def epochs_to_level(sweep: Sweep, name: str, control: str, curve: str) -> Part:
     theirs = {s: protocol.epochs_of(sweep, control, s, curve) for s in seeds}
     tested = _by_counting(ours, given)
     count = len(seeds)
-    declared = protocol.epochs_to_baselines_level(sweep, name, control, curve)
-    beside = declared.outcome
+    compare = protocol.epochs_to_baselines_level
+    against, mark, what = compare(sweep, name, control, curve), "", "loss"
     if not is_loss(curve):
-        compare = protocol.epochs_to_baselines_level
-        beside = _adjusted(sweep, declared, compare).outcome
-    what = "loss" if is_loss(curve) else "accuracy"
-    compared = protocol.epochs_to_baselines_level
-    mark = "" if is_loss(curve) else _declared(name, control, compared)
+        against, what = _adjusted(sweep, against, compare), "accuracy"
+        mark = _declared(name, control, compare)
+    beside = against.outcome
     warm = reading_of(sweep, name) == "warm"
     start = {s: ours[s] + given[s] for s in seeds}
     with_start = "; with the start's epochs " + epochs(sweep, name, start) if warm else ""

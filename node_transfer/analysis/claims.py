@@ -99,20 +99,17 @@ def evidence_of(sweeps: list[Sweep], benchmarks: Path | None = None) -> Evidence
     Raises:
         UserError: Two are of one kind.
     """
-    short = long = None
+    found = {}
     for sweep in sweeps:
-        runs = [run for run in sweep.all_runs if run.epochs >= WINDOWS["early"][1]]
-        before, kind = (long, "long") if runs else (short, "short")
-        if before is not None:
+        long = any(run.epochs >= WINDOWS["early"][1] for run in sweep.all_runs)
+        kind = "long" if long else "short"
+        if kind in found:
             raise UserError(
-                f"{str(before.folder)!r} and {str(sweep.folder)!r} are both sweeps of "
-                f"{kind} runs: pass one of them."
+                f"{str(found[kind].folder)!r} and {str(sweep.folder)!r} are both sweeps "
+                f"of {kind} runs: pass one of them."
             )
-        if runs:
-            long = sweep
-        else:
-            short = sweep
-    return Evidence(short, long, benchmarks)
+        found[kind] = sweep
+    return Evidence(found.get("short"), found.get("long"), benchmarks)
 
 
 def judge_all(evidence: Evidence) -> list[Judged]:

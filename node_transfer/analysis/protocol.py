@@ -255,8 +255,8 @@ def primaries(sweep: Sweep) -> dict[str, tuple[Result, float]]:
     for primary, adjusted in zip(PRIMARIES, inference.holm(ps), strict=True):
         result = results[primary.name]
         comparison = result.comparison
-        told = result.mcnemar or primary.compare is not test_accuracy
-        if told and comparison is not None and math.isfinite(comparison.mean):
+        told = result.outcome != inference.UNTOLD  # a larger p tells no more
+        if told and math.isfinite(comparison.mean):
             outcome = inference.outcome(comparison, primary.margin, adjusted)
             result = dataclasses.replace(result, outcome=outcome)
         made[primary.name] = (result, adjusted)

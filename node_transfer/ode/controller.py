@@ -100,12 +100,10 @@ def accept_or_reject(
     order = settings.tableau.order
     length = tf.abs(moved.tried)
     accepted = ratio <= 1.0  # never true for NaN
-    underflow = tf.constant(False)
     if settings.min_step is not None:
         # One per mille of slack, since the clock has rounded the length.
         as_short = length <= 1.001 * scalar(settings.min_step, length.dtype)
         accepted |= tf.math.is_finite(ratio) & as_short
-        underflow = as_short & ~accepted  # where f is not finite, none will be
     y, q, first = _chosen(
         accepted, (moved.y, moved.q, moved.first), (loop.y, loop.q, loop.first)
     )
@@ -117,7 +115,10 @@ def accept_or_reject(
     size = tf.where(accepted & lands, tf.maximum(size, loop.size), size)
     size = bounded(size, settings)
 
-    underflow |= ~accepted & (size <= smallest(loop.t, span))
+    hopeless = size <= smallest(loop.t, span)
+    if settings.min_step is not None:
+        hopeless |= as_short  # rejected all the same: f is not finite
+    underflow = ~accepted & hopeless
     target = tf.where(accepted, moved.target, loop.target)
     status = moved.status
     tries = tf.where(target > loop.target, 0, loop.tries + 1)

@@ -18,9 +18,8 @@ def suited_momentum(momentum: float, steps_per_epoch: int) -> float:
 
 def adapt_batchnorm(model: keras.Model, steps_per_epoch: int) -> None:
     """Lowers the momentum of every batch normalization, see `suited_momentum`."""
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = suited_momentum(layer.momentum, steps_per_epoch)
+    for layer in _batch_normalizations(model):
+        layer.momentum = suited_momentum(layer.momentum, steps_per_epoch)
 
 
 def restore_momentum(model: keras.Model, as_built: keras.Model) -> None:
@@ -30,17 +29,15 @@ def restore_momentum(model: keras.Model, as_built: keras.Model) -> None:
         model: A network whose momentum `adapt_batchnorm` has lowered, which is saved.
         as_built: The same network, built anew.
     """
-    ours, theirs = (
-        [
-            layer
-            for layer in network._flatten_layers()
-            if isinstance(layer, keras.layers.BatchNormalization)
-        ]
-        for network in (model, as_built)
-    )
+    ours, theirs = _batch_normalizations(model), _batch_normalizations(as_built)
     if len(ours) == len(theirs):  # else it is another version of the user's own network
         for layer, other in zip(ours, theirs, strict=True):
             layer.momentum = other.momentum
+
+
+def _batch_normalizations(model: keras.Model) -> list[keras.layers.Layer]:
+    kind = keras.layers.BatchNormalization
+    return [layer for layer in model._flatten_layers() if isinstance(layer, kind)]
 
 
 def use_average(model: keras.Model) -> None:

@@ -133,7 +133,8 @@ def open_saved(path: str, dataset: str | None, data_dir: str | None):
             data = load(train_examples=trained.train_examples)
         else:
             data = load()
-            if trained and _moved(trained, dataset) and not start.other_data(run, data):
+            fewer = trained and trained.train_examples is not None
+            if fewer and _moved(trained, dataset) and not start.other_data(run, data):
                 data = load(train_examples=trained.train_examples)
     if trained and (trained.dataset == dataset or _moved(trained, dataset)):
         start.warn_of_other_data(run, data.source)
