@@ -53,3 +53,15 @@ def model_file(run_or_file: str | os.PathLike) -> str:
         f"The run in {path!r} is not finished and has no model yet: give the command "
         "that it was begun with again, and it goes on."
     )
+
+
+def run_of_model(run_or_file: str | os.PathLike) -> RunDirectory | None:
+    """Returns the run that a model is of, in whose folder it is; `None`: it is of none.
+
+    Another program's `config.json` may lie beside a file.
+    """
+    if os.path.isdir(run_or_file):
+        run = RunDirectory(run_or_file)
+        return run if run.begun else None
+    run = RunDirectory(os.path.dirname(run_or_file))
+    return run if run.described else None

@@ -17,7 +17,7 @@ from node_transfer.models.saving import load_model
 from node_transfer.models.transfer_classifier import TransferClassifier
 from node_transfer.runs.config import ExperimentConfig
 from node_transfer.runs.directory import RunDirectory
-from node_transfer.runs.inputs import model_file
+from node_transfer.runs.inputs import model_file, run_of_model
 from node_transfer.training.averages import restore_momentum
 
 
@@ -219,9 +219,8 @@ def _load_earlier(
 
 def _restore_momentum(backbone, init_from: str, image_size: int) -> None:
     """Takes back what `adapt_batchnorm` of an earlier run made of its backbone."""
-    folder = init_from if os.path.isdir(init_from) else os.path.dirname(init_from)
-    run = RunDirectory(folder)
-    earlier = run.read_experiment() if run.described else None
+    run = run_of_model(init_from)
+    earlier = run.read_experiment() if run else None
     if earlier is not None and earlier.adapt_batchnorm and earlier.backbone:
         weights = "auto" if is_own(earlier.backbone) else "none"
         as_built, _ = backbone_with_source(earlier.backbone, weights, image_size)

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import os
 
 from tabulate import tabulate
 
@@ -10,8 +9,9 @@ from node_transfer.data.damage import damage_told
 from node_transfer.data.loading import load_data
 from node_transfer.errors import UserError
 from node_transfer.runs.config import ExperimentConfig
-from node_transfer.runs.directory import CONFIG, RunDirectory
+from node_transfer.runs.directory import CONFIG
 from node_transfer.runs.fields import check_path
+from node_transfer.runs.inputs import run_of_model
 from node_transfer.runs.places import FOLDER, place_of
 from node_transfer.training import evaluation, per_class, start
 from node_transfer.training.build import load_classifier, unlike_names
@@ -106,9 +106,8 @@ def open_saved(path: str, dataset: str | None, data_dir: str | None):
     """
     check_path("model", path)
     model = load_classifier(path)
-    run = RunDirectory(path if os.path.isdir(path) else os.path.dirname(path))
-    is_run = run.begun if os.path.isdir(path) else run.described
-    trained = run.read_experiment() if is_run else None
+    run = run_of_model(path)
+    trained = run.read_experiment() if run else None
     if trained and dataset is None:
         dataset = trained.dataset
     if dataset is None:

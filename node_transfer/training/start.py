@@ -14,6 +14,7 @@ from node_transfer.models.backbones import BACKBONES, MIN_IMAGE_SIZE
 from node_transfer.runs.choices import WEIGHTS_WORDS
 from node_transfer.runs.config import ExperimentConfig
 from node_transfer.runs.directory import RunDirectory
+from node_transfer.runs.inputs import run_of_model
 from node_transfer.runs.places import FOLDER
 from node_transfer.runs.unreadable import write_unreadable
 
@@ -153,9 +154,8 @@ def _starts(config: ExperimentConfig) -> Iterator[RunDirectory]:
     init_from, seen = config.init_from, set()
     while init_from is not None and init_from not in seen:
         seen.add(init_from)
-        is_folder = os.path.isdir(init_from)
-        run = RunDirectory(init_from if is_folder else os.path.dirname(init_from))
-        if not (run.begun if is_folder else run.described):
+        run = run_of_model(init_from)
+        if run is None:
             return
         yield run
         init_from = run.read_experiment().init_from
