@@ -1,10 +1,24 @@
 """Tensors that a right-hand side closes over, whose gradient a solve would lose."""
 
+import warnings
+
 import tensorflow as tf
 from tensorflow.python.eager import record
 
+from node_transfer.ode.gradient import SolvedProblem
 from node_transfer.ode.problem import Problem
 from node_transfer.ode.samples import time_of_each
+
+REMEDIES = (
+    "pass it as odeint(..., constants={'name': tensor}) and take it as an argument of "
+    "that name; or pass gradient='autodiff'; or close over tf.stop_gradient(tensor), if "
+    "its gradient is not wanted."
+)
+
+
+def a_tape_watches() -> bool:
+    """Whether a gradient tape is watching something, so that it can be asked."""
+    return record.could_possibly_record()
 
 
 def refuse_watched(problem: Problem, per_sample: bool = False) -> None:
@@ -21,23 +35,82 @@ def refuse_watched(problem: Problem, per_sample: bool = False) -> None:
     Raises:
         ValueError: f closes over a watched tensor.
     """
-    if not record.could_possibly_record():
+    if not a_tape_watches():
         return
-    t, y = problem.times[0], problem.y0
-    if per_sample:
-        t = time_of_each(t, y[0])
-
-    def rhs(t, y, constants):
-        return problem.rhs(t, y, constants)
-
-    traced = tf.function(rhs, autograph=False).get_concrete_function(
-        t, list(y), list(problem.constants)
-    )
-    for tensor in traced.captured_inputs:
-        if tensor.dtype.is_floating and record.should_record_backprop([tensor]):
+    of_problem = problem.rhs, problem.times, problem.y0, problem.constants
+    for tensor in _closed_over(*of_problem, per_sample):
+        if record.should_record_backprop([tensor]):
             raise ValueError(
                 f"func closes over a tensor of shape {tensor.shape}, whose gradient "
-                "would be lost: pass it as odeint(..., constants={'name': tensor}) and "
-                "take it as an argument of that name; or pass gradient='autodiff'; "
-                "or close over tf.stop_gradient(tensor), if its gradient is not wanted."
+                f"would be lost: {REMEDIES}"
             )
+
+
+def warn_of_lost(
+    solved: SolvedProblem, constants: list, per_sample: bool = False
+) -> None:
+    """Warns where f reads a tensor whose gradient may be wanted, and nothing tells.
+
+    So where a `tf.function` is traced while no tape watches, and differentiated later,
+    as a whole: no more can be told than what the tensor was computed from. Costs a
+    tracing of f. To be called where the gradient is taken.
+
+    Args:
+        solved: What is differentiated.
+        constants: The tensors that f was given.
+        per_sample: Whether f is given a time for each sample.
+    """
+    of_problem = solved.func, solved.times, solved.y0, constants
+    for tensor in _closed_over(*of_problem, per_sample):
+        if _may_want_a_gradient(tensor):
+            warnings.warn(
+                f"func closes over a tensor of shape {tensor.shape}; the gradient of "
+                "odeint, taken outside of the tf.function that calls it, does not reach "
+                f"it: {REMEDIES}",
+                stacklevel=2,
+            )
+            return
+
+
+def _closed_over(rhs, times, y0, constants, per_sample: bool) -> list[tf.Tensor]:
+    """The floating tensors that a right-hand side reads and was not given."""
+    t = time_of_each(times[0], y0[0]) if per_sample else times[0]
+    traced = tf.function(lambda *args: rhs(*args), autograph=False)
+    traced = traced.get_concrete_function(t, list(y0), list(constants))
+    return [x for x in traced.captured_inputs if x.dtype.is_floating]
+
+
+def _may_want_a_gradient(tensor: tf.Tensor) -> bool:
+    """Whether a tensor of a graph was computed from its inputs, or from variables."""
+    to_see, seen = [tensor], set()
+    while to_see:
+        x = to_see.pop()
+        if id(x) in seen or isinstance(x, tf.__internal__.EagerTensor):
+            continue  # a tensor of no graph is a constant in one
+        seen.add(id(x))
+        if x.op.type == "ReadVariableOp":
+            if _is_of_trainable(x.op):
+                return True
+        elif x.op.type == "Placeholder":
+            outside = _outside(x)
+            if outside is None and x.dtype.is_floating:
+                return True
+            to_see += [] if outside is None else [outside]
+        elif x.op.type != "StopGradient":
+            to_see += [y for y in x.op.inputs if y.dtype.is_floating]
+    return False
+
+
+def _outside(placeholder: tf.Tensor) -> tf.Tensor | None:
+    """What stands for itself in the graph around, if it is no input."""
+    captures = getattr(placeholder.graph, "captures", ())
+    return next((outer for outer, inner in captures if inner is placeholder), None)
+
+
+def _is_of_trainable(read: tf.Operation) -> bool:
+    """Whether an operation reads a variable that is trained."""
+    handle = read.inputs[0]
+    while handle is not None and not isinstance(handle, tf.__internal__.EagerTensor):
+        handle = _outside(handle)
+    trainable = getattr(read.graph, "trainable_variables", ())
+    return any(variable.handle is handle for variable in trainable)

@@ -64,8 +64,8 @@ def odeint(
         options: A `SolverOptions`, or a dictionary of its attributes.
         constants: Dictionary of tensors, passed to `func` by name. Gradients reach the
             tensors passed here. They do not reach tensors that `func` closes over, which
-            are refused where a tape watches them; not where the tape is outside of the
-            `tf.function` that this is called in.
+            are refused where a tape watches them; a `tf.function` that is differentiated
+            from outside warns.
         full_output: Whether to return `(states, ODEInfo)`.
 
     Returns:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from node_transfer.ode import (
     closures,
+    control_flow,
     failure,
     jumps,
     methods,
@@ -161,7 +162,9 @@ def _solve_by_steps(solver: Solver, problem: Problem):
         solution = _integrate(solver, problem, problem.y0, problem.times)
         info = ODEInfo(*(tf.stop_gradient(x) for x in ODEInfo.of(solution)))
         return solution.outputs, info
-    gradient = per_sample.gradient if solver.options.per_sample else method.load()
+    each = solver.options.per_sample
+    gradient = per_sample.gradient if each else method.load()
+    a_tape_watches = closures.a_tape_watches()
 
     @tf.custom_gradient
     def integrate(times, *tensors):
@@ -170,9 +173,13 @@ def _solve_by_steps(solver: Solver, problem: Problem):
         solved = SolvedProblem(problem.rhs, y0, times, solution)
 
         def backward(*bars, variables=()):
+            if not a_tape_watches:
+                closures.warn_of_lost(solved, constants, each)
             sources = Sources(tuple(constants), tuple(variables), problem.time_gradient)
             output_bars = [tf.convert_to_tensor(bar) for bar in bars[:num_components]]
-            bars = _bars(solver, solved, gradient(solver, solved, output_bars, sources))
+            with control_flow.captures_of_whatever_f_reads():
+                bars = gradient(solver, solved, output_bars, sources)
+                bars = _bars(solver, solved, bars)
             num_tensors = 1 + len(tensors)
             if variables:
                 return bars[:num_tensors], list(bars[num_tensors:])
@@ -182,7 +189,7 @@ def _solve_by_steps(solver: Solver, problem: Problem):
 
     results = integrate(problem.times, *problem.y0, *problem.constants)
     # Now that what f builds lazily is there.
-    closures.refuse_watched(problem, solver.options.per_sample)
+    closures.refuse_watched(problem, each)
     info = ODEInfo(*(tf.stop_gradient(x) for x in results[num_components:]))
     return list(results[:num_components]), info
 

@@ -128,6 +128,38 @@ def test_it_is_distributed_over_time():
     assert model.predict(series, verbose=0) == pytest.approx(alone, abs=1e-4)
 
 
+class ODECell(keras.layers.Layer):
+    """The cell of an ODE-RNN: the state flows between inputs, and jumps at them."""
+
+    def __init__(self):
+        super().__init__()
+        self.state_size = 4
+        self.flow = ODELayer(DenseDynamics(5), remember_step=False)
+        self.jump = keras.layers.SimpleRNNCell(4)
+
+    def build(self, inputs_shape):
+        self.flow.build((None, 4))
+        self.jump.build(inputs_shape)
+
+    def call(self, inputs, states, training=False):
+        return self.jump(inputs, [self.flow(states[0], training=training)])
+
+
+def test_a_recurrent_network_of_it_is_the_same_in_tensorflows_loop_as_unrolled():
+    trained, x = [], X.reshape(16, 2, 2)
+    for unroll in (False, True):
+        keras.utils.set_random_seed(0)
+        layers = [keras.layers.RNN(ODECell(), unroll=unroll), keras.layers.Dense(3)]
+        model = keras.Sequential([keras.Input([2, 2]), *layers])
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.SGD(1.0), loss)
+        history = model.fit(x, Y, epochs=2, verbose=0).history
+        assert history["nfe_backward"][0] > 0
+        trained.append([history["loss"], model.predict(x, verbose=0)])
+    for looped, unrolled in zip(*trained, strict=True):
+        np.testing.assert_allclose(looped, unrolled, rtol=1e-5, atol=1e-6)
+
+
 def test_a_model_of_two_inputs_predicts_a_data_set():
     left, right = keras.Input([4], name="left"), keras.Input([2], name="right")
     joined = keras.layers.Concatenate()([left, right])

@@ -1,5 +1,7 @@
 """Tensors that func closes over: their gradient is there, or refused, never lost."""
 
+import warnings
+
 import keras
 import pytest
 import tensorflow as tf
@@ -55,3 +57,36 @@ def test_tensors_that_nothing_watches_and_variables_are_welcome():
         c = tf.stop_gradient(ENCODING * 1.0)
         y = odeint(lambda t, y: -c * y, Y0, [0.0, 1.0])
     assert float(y[-1, 0]) == pytest.approx(0.1353, rel=1e-3)
+
+
+@pytest.mark.parametrize(("name", "is_told"), [
+    ("computed", True), ("of_variable", True), ("stopped", False), ("counted", False),
+    ("constant", False), ("of_frozen", False)])  # fmt: skip
+def test_gradient_that_is_lost_from_outside_is_told(name, is_told):
+    rate = tf.Variable([2.0], dtype=tf.float64)
+    frozen = tf.Variable([2.0], dtype=tf.float64, trainable=False)
+
+    @tf.function
+    def solved(c, n):
+        closed = {
+            "computed": lambda: 2 * c,
+            "of_variable": lambda: 2 * rate,
+            "stopped": lambda: 2 * tf.stop_gradient(c),
+            "counted": lambda: tf.cast(n, c.dtype),
+            "constant": lambda: 2 * tf.ones([1], c.dtype),
+            "of_frozen": lambda: 2 * frozen,
+        }[name]()
+        return odeint(lambda t, y: -closed * y * rate, Y0, [0.0, 1.0], method="euler",
+                      options={"num_steps": 1})[-1]  # fmt: skip
+
+    inputs = ENCODING, tf.constant(1)
+    solved(*inputs)  # traced where no tape is to be seen
+    with warnings.catch_warnings(record=True) as told, tf.GradientTape() as tape:
+        warnings.simplefilter("always")
+        loss = solved(*inputs)
+        assert tape.gradient(loss, rate) is not None
+    told = [str(one.message) for one in told if "closes over" in str(one.message)]
+    assert bool(told) == is_told
+    if is_told:
+        assert "shape (1,)" in told[0]
+        assert "constants={'name': tensor}" in told[0]
