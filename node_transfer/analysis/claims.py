@@ -217,16 +217,18 @@ def _adjoint_better(evidence: Evidence) -> list[Part]:
 
 def _sgd_better(evidence: Evidence) -> list[Part]:
     pair = ("node_adjoint", "node_adjoint_adam")
-    without = ("more_sgd", "more_adam_falling")  # at equal schedules, as the pair is not
+    # At equal schedules, as the pair, one of whose rates is constant, is not.
+    beside = [(name, "more_adam_falling") for name in ("more_sgd", "node_adjoint")]
     found = [
         parts.test_accuracy(sweep, *pair, HIGHER, None)
         for sweep in evidence.sweeps
         if parts.have(sweep, *pair)
     ]
     return found + [
-        remarks.test_accuracy(sweep, *without)
+        remarks.test_accuracy(sweep, *names)
         for sweep in evidence.sweeps
-        if parts.have(sweep, *without)
+        for names in beside
+        if parts.have(sweep, *names)
     ]
 
 
