@@ -1,6 +1,7 @@
 """The picture that comes first: paired differences, a row each."""
 
 import math
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from node_transfer.analysis.runs import Sweep
 
 PRIMARY, SECONDARY = "#0072B2", "#666666"
 ROW_INCHES = 0.52
+LINE = 64  # letters of a label that the picture is wide
 
 
 def draw(sweep: Sweep, folder) -> Figure | None:
@@ -88,7 +90,7 @@ def _draw_panel(axes, rows, scale: float, margin: float) -> None:
             axes.plot(scale * c.mean, y, marker="D", color=colour, markersize=6)
         axes.plot(finite, np.full(len(finite), y), "o", color="black", markersize=3.5)
         axes.annotate(
-            label, (0, y), xycoords=("axes fraction", "data"), xytext=(2, 6),
+            textwrap.fill(label, LINE), (0, y), xycoords=("axes fraction", "data"), xytext=(2, 6),
             textcoords="offset points", fontsize=9,
             fontweight="bold" if declared else "normal",
         )  # fmt: skip
