@@ -132,18 +132,21 @@ def test_gradient_of_a_loss_without_the_broken_samples_is_finite(bad):
 def test_gradient_without_the_broken_samples_goes_through_jumps():
     rate = tf.Variable(1.0, dtype=tf.float64)
     y0 = tf.constant([[0.2], [5.0], [0.5]], tf.float64)  # 5 blows up at t = 0.2
-    options = {"per_sample": True, "on_failure": "nan", "jump_times": [0.1, 0.3]}
+    options = {"per_sample": True, "on_failure": "nan", "jump_times": [0.1, 0.3],
+               "max_num_steps": 50}  # fmt: skip
     with tf.GradientTape() as tape:
         tape.watch(y0)
-        y = odeint(lambda t, y: rate * y**2, y0, [0, 0.5], rtol=1e-9, atol=1e-9,
+        y = odeint(lambda t, y: rate * y**2, y0, [0, 0.5], rtol=1e-6, atol=1e-6,
                    options=options)[-1]  # fmt: skip
         loss = y[0, 0] + y[2, 0]
     y0_bar, rate_bar = tape.gradient(loss, [y0, rate])
     assert np.isnan(y[1, 0])
     start = np.array([0.2, 0.5])
     end = start / (1 - 0.5 * start)
-    assert np.allclose(y0_bar[:, 0], [(end[0] / 0.2) ** 2, 0, (end[1] / 0.5) ** 2])
-    assert float(rate_bar) == pytest.approx(np.sum(0.5 * end**2), rel=1e-6)
+    assert np.allclose(
+        y0_bar[:, 0], [(end[0] / 0.2) ** 2, 0, (end[1] / 0.5) ** 2], rtol=1e-4
+    )
+    assert float(rate_bar) == pytest.approx(np.sum(0.5 * end**2), rel=1e-4)
 
 
 def test_norm_of_ones_own_is_that_of_each_sample():
