@@ -90,8 +90,8 @@ def _draw_panel(axes, rows, scale: float, margin: float) -> None:
             axes.plot(scale * c.mean, y, marker="D", color=colour, markersize=6)
         axes.plot(finite, np.full(len(finite), y), "o", color="black", markersize=3.5)
         axes.annotate(
-            textwrap.fill(label, LINE), (0, y), xycoords=("axes fraction", "data"), xytext=(2, 6),
-            textcoords="offset points", fontsize=9,
+            textwrap.fill(label, LINE), (0, y), xycoords=("axes fraction", "data"),
+            xytext=(2, 6), textcoords="offset points", fontsize=9,
             fontweight="bold" if declared else "normal",
         )  # fmt: skip
     axes.set_ylim(-len(rows) + 0.5, 0.8)

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from node_transfer.ode.control_flow import graph_being_made
+
 
 class _Noted(NamedTuple):
     """Solves of inference that no variable holds yet."""
@@ -51,14 +53,16 @@ class EvaluationCounts(keras.metrics.Metric):
             self._add(tf.cast(nfe, tf.float32), 1)
             self.trained.assign_add(1.0)
             return
-        graph, evaluations, solves = self._noted_here() or _Noted(_graph(), 0.0, 0)
+        graph, evaluations, solves = self._noted_here() or _Noted(
+            graph_being_made(), 0.0, 0
+        )
         evaluations += tf.cast(nfe, tf.float32)
         self._noted.solves = _Noted(graph, evaluations, solves + 1)
 
     def _noted_here(self) -> _Noted | None:
         """What solves of inference in the graph that is being made have noted."""
         noted = getattr(self._noted, "solves", None)
-        return noted if noted is not None and noted.graph is _graph() else None
+        return noted if noted is not None and noted.graph is graph_being_made() else None
 
     def _add(self, evaluations: tf.Tensor, solves: int) -> None:
         self.evaluations.assign_add(evaluations)
@@ -105,8 +109,3 @@ class EvaluationCounts(keras.metrics.Metric):
             f"{self._prefix}nfe_forward{end}": self.forward,
             f"{self._prefix}nfe_backward{end}": self.backward,
         }
-
-
-def _graph() -> tf.Graph | None:
-    """The graph that is being made; `None`: none is."""
-    return None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()

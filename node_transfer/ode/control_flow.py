@@ -1,50 +1,86 @@
-"""Gradients of solves inside of `tf.while_loop` and `tf.cond`."""
+"""Gradients of solves inside of `tf.while_loop`, `tf.cond` and `tf.function`."""
 
 import contextlib
+import types
 from collections.abc import Iterator
 
 import tensorflow as tf
 
 
+def graph_being_made() -> tf.Graph | None:
+    """The graph that operations are added to; `None`: they are executed."""
+    return None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+
+
+def is_outside(home: tf.Graph | None) -> bool:
+    """Whether what is being made is the gradient of a whole `tf.function`.
+
+    Args:
+        home: The graph, of the function or within it, of what is differentiated.
+    """
+    here = graph_being_made()
+    while here is not home and _forward_graph(here) is not None:
+        here = _forward_graph(here)
+    return here is not None and here is not home
+
+
 @contextlib.contextmanager
-def captures_of_whatever_f_reads() -> Iterator[None]:
+def captures_of_whatever_f_reads(home: tf.Graph | None) -> Iterator[None]:
     """While it lasts, gradients of loops and branches may read whatever f reads.
 
     TensorFlow's own gradients read what the loop or branch computed or took, and nothing
     else. One that evaluates f again reads the variables, which are of no graph, and
-    tensors that were computed outside the branch: on these TensorFlow (2.21) fails. Here
-    they are read as the loop or branch took them.
+    tensors that were computed outside the branch: on these TensorFlow (2.21) fails, also
+    where the solve is in a `tf.function` that the loop or branch calls. Here they are
+    read as the loop, branch or function took them.
+
+    Args:
+        home: The graph of the solve; `None` where there was none.
     """
-    graph, graphs = tf.compat.v1.get_default_graph(), []
-    while hasattr(graph, "outer_graph"):
-        graphs.append(graph)
-        graph = graph.outer_graph
-    while graphs and _forward_graph(graphs[-1]) is None:
-        graphs.pop()
     with contextlib.ExitStack() as stack:
-        for graph in graphs:
-            stack.enter_context(_captures_as_the_forward_graph(graph))
+        for graph, forward in _gradients_graphs(home):
+            if isinstance(graph.capture, types.MethodType):  # else: a solve within f
+                stack.enter_context(_captures_as_the_forward_graph(graph, forward))
         yield
 
 
-def _forward_graph(graph):
+def _gradients_graphs(home: tf.Graph | None) -> list[tuple]:
+    """The graphs that a gradient's operations are in, each with that of its values."""
+    graph = graph_being_made()
+    if graph is None or graph is home or not hasattr(graph, "outer_graph"):
+        return []
+    if _forward_graph(graph) is None:
+        return [(graph, home)]
+    graphs = []
+    while hasattr(graph, "outer_graph"):
+        graphs.append((graph, _forward_graph(graph)))
+        graph = graph.outer_graph
+    while graphs[-1][1] is None:
+        graphs.pop()
+    return graphs
+
+
+def _forward_graph(graph) -> tf.Graph | None:
     """The loop's or branch's graph that a graph is the gradient of, if it is of one."""
     return getattr(graph, "_forward_graph", None)
 
 
 @contextlib.contextmanager
-def _captures_as_the_forward_graph(graph) -> Iterator[None]:
-    own, outer, forward = graph.capture, graph.outer_graph, _forward_graph(graph)
+def _captures_as_the_forward_graph(graph, forward) -> Iterator[None]:
+    own, outer = graph.capture, graph.outer_graph
+    of_function = _forward_graph(graph) is None
 
     def is_known(tensor) -> bool:
         if isinstance(tensor, tf.__internal__.EagerTensor):
             return False
-        return forward is None or tensor.graph in (graph, outer, forward)
+        return of_function or tensor.graph in (graph, outer, forward)
 
     def known(tensor):
         for taken, inside in forward.captures if forward is not None else ():
             if taken is tensor:
                 return inside
+        if of_function:
+            return tensor
         with outer.as_default():
             return outer.capture(tensor)
 

@@ -164,7 +164,7 @@ def _solve_by_steps(solver: Solver, problem: Problem):
         return solution.outputs, info
     each = solver.options.per_sample
     gradient = per_sample.gradient if each else method.load()
-    a_tape_watches = closures.a_tape_watches()
+    a_tape_watches, home = closures.a_tape_watches(), control_flow.graph_being_made()
 
     @tf.custom_gradient
     def integrate(times, *tensors):
@@ -173,11 +173,11 @@ def _solve_by_steps(solver: Solver, problem: Problem):
         solved = SolvedProblem(problem.rhs, y0, times, solution)
 
         def backward(*bars, variables=()):
-            if not a_tape_watches:
+            if not a_tape_watches or control_flow.is_outside(home):
                 closures.warn_of_lost(solved, constants, each)
             sources = Sources(tuple(constants), tuple(variables), problem.time_gradient)
             output_bars = [tf.convert_to_tensor(bar) for bar in bars[:num_components]]
-            with control_flow.captures_of_whatever_f_reads():
+            with control_flow.captures_of_whatever_f_reads(home):
                 bars = gradient(solver, solved, output_bars, sources)
                 bars = _bars(solver, solved, bars)
             num_tensors = 1 + len(tensors)

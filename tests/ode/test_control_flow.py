@@ -42,6 +42,13 @@ def by_branch_in_loop(y, c, gradient, times):
     return tf.while_loop(lambda i, y: i < times, lambda i, y: (i + 1, once(y)), (0, y))[1]
 
 
+def by_function_in_loop(y, c, gradient, times):
+    once = tf.function(lambda y, c: solved(y, gradient, c))
+    return tf.while_loop(
+        lambda i, y: i < times, lambda i, y: (i + 1, once(y, c)), (0, y)
+    )[1]
+
+
 def gradients(compute, gradient, tape_in_function):
     y, c, times = tf.ones([2], tf.float64), tf.ones([2], tf.float64), tf.constant(2)
 
@@ -79,7 +86,13 @@ def expected():
 
 EVERY = [
     (compute, gradient, inside)
-    for compute in (by_loop, by_branch, by_loop_in_branch, by_branch_in_loop)
+    for compute in (
+        by_loop,
+        by_branch,
+        by_loop_in_branch,
+        by_branch_in_loop,
+        by_function_in_loop,
+    )
     for gradient in ("backprop", "adjoint")
     for inside in (True, False)
 ]
@@ -87,6 +100,7 @@ QUICK = [
     (by_loop, "backprop", False),
     (by_branch, "adjoint", False),
     (by_loop_in_branch, "backprop", True),
+    (by_function_in_loop, "backprop", True),
 ]
 
 
@@ -102,3 +116,29 @@ def test_gradient_is_that_of_the_same_in_python(
     tolerance = 1e-12 if gradient == "backprop" else 1e-3
     for bar, wanted in zip(bars, expected, strict=True):
         np.testing.assert_allclose(bar, wanted, rtol=tolerance)
+
+
+def test_a_solve_within_f_is_differentiated_in_a_loop():
+    kwargs = {"method": "midpoint", "options": {"num_steps": 1}}
+
+    def inner(t, y):
+        return odeint(lambda t, z: -RATE * z, y, [0.0, 0.5], **kwargs)[-1]
+
+    def outer(y):
+        return odeint(inner, y, [0.0, 0.5], **kwargs)[-1]
+
+    def bars(value):
+        y = tf.ones([2], tf.float64)
+        with tf.GradientTape() as tape:
+            tape.watch(y)
+            loss = tf.reduce_sum(value(y))
+        return tape.gradient(loss, [y, RATE])
+
+    def looped(y):
+        return tf.while_loop(lambda i, y: i < 2, lambda i, y: (i + 1, outer(y)), (0, y))[
+            1
+        ]
+
+    expected = bars(lambda y: outer(outer(y)))
+    for bar, wanted in zip(tf.function(bars)(looped), expected, strict=True):
+        np.testing.assert_allclose(bar, wanted, rtol=1e-12)
