@@ -51,9 +51,9 @@ def warn_of_lost(
 ) -> None:
     """Warns where f reads a tensor whose gradient may be wanted, and nothing tells.
 
-    So where a `tf.function` is traced while no tape watches, and differentiated later,
-    as a whole: no more can be told than what the tensor was computed from. Costs a
-    tracing of f. To be called where the gradient is taken.
+    So where a `tf.function` is differentiated as a whole, since no tape follows its
+    inputs: no more can be told than what the tensor was computed from. Costs a tracing
+    of f. To be called where the gradient is taken.
 
     Args:
         solved: What is differentiated.

@@ -256,7 +256,9 @@ def _first_derivative_only(*bars):
         raise NotImplementedError(
             "Second derivatives, and forward-mode ones, of this gradient of odeint are "
             "not implemented. For a gradient penalty, a Hessian or a JVP pass "
-            "gradient='autodiff', which TensorFlow differentiates as often as asked."
+            "gradient='autodiff', which TensorFlow differentiates as often as asked. "
+            "(Several tapes, or a persistent one, outside of a tf.function that solves "
+            "in a loop ask for them, too: take the gradient inside the function.)"
         )
 
     return tuple(tf.identity(bar) for bar in bars), backward
