@@ -16,12 +16,13 @@ def is_outside(home: tf.Graph | None) -> bool:
     """Whether what is being made is the gradient of a whole `tf.function`.
 
     Args:
-        home: The graph, of the function or within it, of what is differentiated.
+        home: The graph, of the function or within it, of what is differentiated; `None`
+            where there was none.
     """
     here = graph_being_made()
-    while here is not home and _forward_graph(here) is not None:
-        here = _forward_graph(here)
-    return here is not None and here is not home
+    while here is not None and here is not home:
+        here = _forward_graph(here) or getattr(here, "outer_graph", None)
+    return here is not home
 
 
 @contextlib.contextmanager

@@ -76,6 +76,7 @@ def test_a_layer_alone_is_copied_before_and_after_it_is_built():
     assert np.array_equal(copy.deepcopy(layer)(X), result)
 
 
+@pytest.mark.slow
 def test_models_are_built_again_and_again_as_a_tuner_does():
     for _ in range(2):
         keras.backend.clear_session()
@@ -117,6 +118,7 @@ def test_a_model_of_your_own_class_trains_it_where_its_call_takes_training(passe
     assert ("nfe_forward" in model.fit(X, Y, verbose=0).history) == passes_it_on
 
 
+@pytest.mark.slow
 def test_it_is_distributed_over_time():
     inputs = keras.Input([3, 4])
     layer = ODELayer(DenseDynamics(5))
