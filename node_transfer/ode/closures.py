@@ -5,9 +5,7 @@ import warnings
 import tensorflow as tf
 from tensorflow.python.eager import record
 
-from node_transfer.ode.gradient import SolvedProblem
 from node_transfer.ode.problem import Problem
-from node_transfer.ode.samples import time_of_each
 
 REMEDIES = (
     "pass it as odeint(..., constants={'name': tensor}) and take it as an argument of "
@@ -37,8 +35,7 @@ def refuse_watched(problem: Problem, per_sample: bool = False) -> None:
     """
     if not a_tape_watches():
         return
-    of_problem = problem.rhs, problem.times, problem.y0, problem.constants
-    for tensor in _closed_over(*of_problem, per_sample):
+    for tensor in _closed_over(problem, per_sample):
         if record.should_record_backprop([tensor]):
             raise ValueError(
                 f"func closes over a tensor of shape {tensor.shape}, whose gradient "
@@ -46,9 +43,7 @@ def refuse_watched(problem: Problem, per_sample: bool = False) -> None:
             )
 
 
-def warn_of_lost(
-    solved: SolvedProblem, constants: list, per_sample: bool = False
-) -> None:
+def warn_of_lost(problem: Problem, per_sample: bool = False) -> None:
     """Warns where f reads a tensor whose gradient may be wanted, and nothing tells.
 
     So where a `tf.function` is differentiated as a whole, since no tape follows its
@@ -56,12 +51,10 @@ def warn_of_lost(
     of f. To be called where the gradient is taken.
 
     Args:
-        solved: What is differentiated.
-        constants: The tensors that f was given.
+        problem: What was solved.
         per_sample: Whether f is given a time for each sample.
     """
-    of_problem = solved.func, solved.times, solved.y0, constants
-    for tensor in _closed_over(*of_problem, per_sample):
+    for tensor in _closed_over(problem, per_sample):
         if _may_want_a_gradient(tensor):
             warnings.warn(
                 f"func closes over a tensor of shape {tensor.shape}; the gradient of "
@@ -72,11 +65,16 @@ def warn_of_lost(
             return
 
 
-def _closed_over(rhs, times, y0, constants, per_sample: bool) -> list[tf.Tensor]:
-    """The floating tensors that a right-hand side reads and was not given."""
-    t = time_of_each(times[0], y0[0]) if per_sample else times[0]
-    traced = tf.function(lambda *args: rhs(*args), autograph=False)
-    traced = traced.get_concrete_function(t, list(y0), list(constants))
+def _closed_over(problem: Problem, per_sample: bool) -> list[tf.Tensor]:
+    """The floating tensors that a right-hand side reads and was not given.
+
+    Adds no operation to the graph that is being made.
+    """
+    y = problem.y0[0]
+    shape = [y.shape[0], *[1] * (y.shape.rank - 1)] if per_sample else []
+    traced = tf.function(problem.rhs, autograph=False).get_concrete_function(
+        tf.TensorSpec(shape, y.dtype), list(problem.y0), list(problem.constants)
+    )
     return [x for x in traced.captured_inputs if x.dtype.is_floating]
 
 

@@ -48,16 +48,15 @@ def captures_of_whatever_f_reads(home: tf.Graph | None) -> Iterator[None]:
 def _gradients_graphs(home: tf.Graph | None) -> list[tuple]:
     """The graphs that a gradient's operations are in, each with that of its values."""
     graph = graph_being_made()
-    if graph is None or graph is home or not hasattr(graph, "outer_graph"):
+    if home is None or graph is None or graph is home:
         return []
-    if _forward_graph(graph) is None:
+    if _forward_graph(graph) is None:  # of a whole function
         return [(graph, home)]
     graphs = []
-    while hasattr(graph, "outer_graph"):
-        graphs.append((graph, _forward_graph(graph)))
-        graph = graph.outer_graph
-    while graphs[-1][1] is None:
-        graphs.pop()
+    while graph is not None:
+        if _forward_graph(graph) is not None:
+            graphs.append((graph, _forward_graph(graph)))
+        graph = getattr(graph, "outer_graph", None)
     return graphs
 
 
@@ -77,7 +76,7 @@ def _captures_as_the_forward_graph(graph, forward) -> Iterator[None]:
         return of_function or tensor.graph in (graph, outer, forward)
 
     def known(tensor):
-        for taken, inside in forward.captures if forward is not None else ():
+        for taken, inside in forward.captures:
             if taken is tensor:
                 return inside
         if of_function:

@@ -174,12 +174,12 @@ def _solve_by_steps(solver: Solver, problem: Problem):
 
         def backward(*bars, variables=()):
             if not a_tape_watches or control_flow.is_outside(home):
-                closures.warn_of_lost(solved, constants, each)
+                closures.warn_of_lost(problem, each)
             sources = Sources(tuple(constants), tuple(variables), problem.time_gradient)
             output_bars = [tf.convert_to_tensor(bar) for bar in bars[:num_components]]
             with control_flow.captures_of_whatever_f_reads(home):
-                bars = gradient(solver, solved, output_bars, sources)
-                bars = _bars(solver, solved, bars)
+                result = gradient(solver, solved, output_bars, sources)
+                bars = _bars(solver, solved, result)
             num_tensors = 1 + len(tensors)
             if variables:
                 return bars[:num_tensors], list(bars[num_tensors:])
