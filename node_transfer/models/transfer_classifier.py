@@ -1,5 +1,6 @@
 """The paper's model: backbone, ODE block or none, final layer."""
 
+import contextlib
 import copy
 from collections.abc import Sequence
 
@@ -7,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from node_transfer.layers.resizing_layer import ResizingLayer
-from node_transfer.models import earlier_files
+from node_transfer.models import earlier_files, pointwise
 from node_transfer.models.blocks import BLOCK_INPUTS
 from node_transfer.models.images import check_images, size_taken
 from node_transfer.models.mistakes import PixelWatch, warn_of_probabilities
@@ -125,6 +126,7 @@ class TransferClassifier(tf.keras.Model):
         self.resize = resize
         self.resizing = resizing
         self.backbone = backbone
+        pointwise.prepare(backbone)
         self.block = block
         self.pooling = pooling
         self.head = head
@@ -166,7 +168,8 @@ class TransferClassifier(tf.keras.Model):
     def call(self, inputs, training=None, mask=None):
         if training and not self.backbone.trainable:
             return self.classify(self.features(inputs), training=True)
-        return super().call(inputs, training=training, mask=mask)
+        with pointwise.multiplied() if training else contextlib.nullcontext():
+            return super().call(inputs, training=training, mask=mask)
 
     def __call__(self, inputs, *args, **kwargs):
         check_images(inputs, self.input_shape)
