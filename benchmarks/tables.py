@@ -98,6 +98,20 @@ def train_step(rows: list[dict]) -> str:
     return github(["model", "ms", "over baseline", "nfe forward", "nfe backward"], cells)
 
 
+def pointwise(rows: list[dict]) -> str:
+    """Training steps with products of matrices in place of 1x1 convolutions."""
+    cells = [
+        [
+            f"{row['pixels']}x{row['pixels']}, {row['batch']}",
+            *(number(row[c], ".0f") for c in ("products_ms", "convolutions_ms")),
+            number(row["ratio"], ".2f"),
+        ]
+        for row in rows
+    ]
+    headers = ["images, batch", "products, ms", "TensorFlow's convolutions, ms"]
+    return github([*headers, "products / convolutions"], cells)
+
+
 def vjp(rows: list[dict]) -> str:
     """One evaluation of f with its vector-Jacobian product."""
     cells = [
@@ -188,6 +202,7 @@ TABLES: dict[str, tuple[str, Callable[[list[dict]], str]]] = {
     "memory": ("memory", memory),
     "train-step": ("train_step", train_step),
     "train-step-trained": ("train_step_trained", train_step),
+    "pointwise": ("pointwise", pointwise),
     "vjp": ("vjp", vjp),
     "xla": ("xla", xla),
     "scaling": ("scaling", scaling),

@@ -34,7 +34,7 @@ def multiplied() -> Iterator[None]:
 
     Sums and rounding are as in TensorFlow's convolution; it is the gradient that gains.
     """
-    token = _multiply.set(not tf.config.list_physical_devices("GPU"))
+    token = _multiply.set(not tf.config.get_visible_devices("GPU"))
     try:
         yield
     finally:

@@ -52,7 +52,7 @@ def test_outputs_and_gradients_are_those_of_convolutions(monkeypatch):
         return [logits, *tape.gradient(loss, model.trainable_variables)]
 
     ours = step()
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["a GPU"])
     assert products(model, training=True) == 1
     convolved = tf.function(step.python_function)()
     for ours_, theirs in zip(ours, convolved, strict=True):
@@ -82,6 +82,16 @@ def test_a_convolution_agrees_with_numpy(dtype):
     for ours, right in zip(found, expected, strict=True):
         scale = tolerance * np.abs(right).max()
         np.testing.assert_allclose(tf.cast(ours, tf.float64), right, rtol=0, atol=scale)
+
+
+def test_no_images_are_no_outputs():
+    model = TransferClassifier(backbone(), 5)
+    with tf.GradientTape() as tape:
+        logits = model(tf.zeros((0, 16, 16, 3)), training=True)
+        loss = tf.reduce_sum(logits)
+    assert logits.shape == (0, 5)
+    for gradient in tape.gradient(loss, model.trainable_variables):
+        assert not np.any(gradient)
 
 
 def test_files_and_copies_know_nothing_of_it(tmp_path):
