@@ -11,7 +11,6 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import contextlib
-import statistics
 from unittest import mock
 
 import numpy as np
@@ -53,7 +52,7 @@ def measured(size: int, batch: int) -> dict:
     with mock.patch.object(pointwise, "multiplied", contextlib.nullcontext):
         theirs()  # traced here
     times = timing.interleaved({"ours": ours, "theirs": theirs}, FLAGS.rounds)
-    ours_ms, theirs_ms = (statistics.median(times[name]) for name in ("ours", "theirs"))
+    ours_ms, theirs_ms = (timing.summary(t)["median_ms"] for t in times.values())
     return {
         "pixels": size,
         "batch": batch,
