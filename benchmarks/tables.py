@@ -112,6 +112,22 @@ def pointwise(rows: list[dict]) -> str:
     return github([*headers, "products / convolutions"], cells)
 
 
+def low_rank(rows: list[dict]) -> str:
+    """Solves in the width of the hidden layer beside those as they come."""
+    cells = [
+        [
+            f"{row['batch']} x {row['width']}",
+            row["hidden"],
+            row["gradient"],
+            *(number(row[c], ".1f") for c in ("few_ms", "plain_ms")),
+            number(row["ratio"], ".2f"),
+        ]
+        for row in rows
+    ]
+    headers = ["state", "H", "gradient", "in the width of H, ms", "as it comes, ms"]
+    return github([*headers, "ratio"], cells)
+
+
 def vjp(rows: list[dict]) -> str:
     """One evaluation of f with its vector-Jacobian product."""
     cells = [
@@ -203,6 +219,7 @@ TABLES: dict[str, tuple[str, Callable[[list[dict]], str]]] = {
     "train-step": ("train_step", train_step),
     "train-step-trained": ("train_step_trained", train_step),
     "pointwise": ("pointwise", pointwise),
+    "low-rank": ("low_rank", low_rank),
     "vjp": ("vjp", vjp),
     "xla": ("xla", xla),
     "scaling": ("scaling", scaling),

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from node_transfer.layers.hidden_layer import OneHiddenLayer
+from node_transfer.ode.problem import LowRankFunction
 
 
 @keras.saving.register_keras_serializable(package="node_transfer")
@@ -49,6 +50,26 @@ class DenseDynamics(OneHiddenLayer):
         t = ops.cast(t, self.compute_dtype)
         offset = t * ops.squeeze(self.time_kernel, 0) + self.hidden_bias
         return self.through_hidden(inputs, offset) + self.output_bias
+
+    def low_rank(self, value) -> LowRankFunction:
+        """The same function, for `ODELayer` to solve in the hidden layer's width.
+
+        A method of this class alone: one that extends it may compute something else.
+
+        Args:
+            value: Gives the tensor of a weight.
+        """
+
+        def inner(t, z, time_kernel, hidden_bias):
+            return self.activation(z + (t * time_kernel[0] + hidden_bias))
+
+        return LowRankFunction(
+            inner,
+            into=value(self.hidden_kernel),
+            out=value(self.output_kernel),
+            bias=value(self.output_bias),
+            others=[value(self.time_kernel), value(self.hidden_bias)],
+        )
 
     def compute_output_shape(self, t_shape, inputs_shape):
         return inputs_shape

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from node_transfer.layers import call_context
 from node_transfer.layers.calling import Convention
+from node_transfer.ode.problem import LowRankFunction
 
 
 class FixedDynamics:
@@ -46,6 +47,19 @@ class FixedDynamics:
             "weights": [tf.convert_to_tensor(v.value) for v in self._weights],
         }
         self.has_moved = False
+
+    def low_rank(self) -> LowRankFunction | None:
+        """The same function by its factors, where the dynamics can tell them.
+
+        They do in their own class, whose value depends on nothing but weights.
+        """
+        dynamics = self._dynamics
+        if "low_rank" not in vars(type(dynamics)) or self._weights:
+            return None
+        still = {id(v): tensor for v, tensor in self._still}
+        return dynamics.low_rank(
+            lambda v: still.get(id(v), tf.convert_to_tensor(v.value))
+        )
 
     def __call__(self, t, h, context, weights):
         """The value at `(t, h)`, given `constants`."""

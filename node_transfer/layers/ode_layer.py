@@ -202,7 +202,8 @@ class ODELayer(SolverLayer):
         """The states at the times after t0; adds the loss of the penalty."""
         grid, solver = self._times.grid, self.solver(training)
         if not (training and self._penalty):
-            return solve(f, h0, grid, solver, f.constants)
+            func = f.low_rank() or f
+            return solve(func, h0, grid, solver, func.constants)
         noise = self._penalty.noise(h0, self._noise_seed)
         func = self._penalty.with_loss(f, self._times.direction, noise)
         solver = with_norm_of_first(solver)

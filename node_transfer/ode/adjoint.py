@@ -40,7 +40,7 @@ def gradient(
         output_bars: Cotangents of the states at `times[1:]`, stacked; a list.
         sources: What else a gradient is wanted for.
     """
-    func, y0, times, solution = solved
+    func, y0, times, solution, image = solved
     settings, first_step = solver.backward, solver.options.adjoint_first_step
     states = zip(y0, solution.outputs, strict=True)
     outputs = [tf.concat([first[None], rest], axis=0) for first, rest in states]
@@ -58,26 +58,29 @@ def gradient(
         settings = dataclasses.replace(
             settings, norm=_larger(settings.norm, num_components)
         )
-    largest = [tf.reduce_max(tf.abs(bar)) for bar in output_bars]
+    seen_bars = [] if image is None else image.output_bars
+    largest = [tf.reduce_max(tf.abs(bar)) for bar in seen_bars or output_bars]
     scale = tf.maximum(tf.reduce_max(tf.stack(largest)), 0.0)  # of no elements: -inf
     # Mixed precision probes for the largest loss scale with cotangents that overflow,
     # and skips the step where the gradient is not finite: give it NaN, and solve nothing.
     finite = tf.math.is_finite(scale)
     divisor = tf.where(finite & (scale > 0), scale, tf.ones_like(scale))
-    output_bars = [
-        tf.where(finite, bar / divisor, tf.zeros_like(bar)) for bar in output_bars
-    ]
+    output_bars, seen_bars = (
+        [tf.where(finite, bar / divisor, tf.zeros_like(bar)) for bar in bars]
+        for bars in (output_bars, seen_bars)
+    )
     scale = tf.where(finite, divisor, tf.cast(float("nan"), scale.dtype))
 
-    def back_one_interval(i, y_bar, source_bars, time_bars, nfe, first_step, least):
+    def back_one_interval(i, y_bar, seen, source_bars, time_bars, nfe, first_step, least):
         y = [x[i] for x in outputs]
         bar = [x[i - 1] for x in output_bars]
         y_bar = add(y_bar, bar)
+        seen = add(seen, [x[i - 1] for x in seen_bars])
         if sources.times:
             change = inner_product(bar, func(times[i], y, sources.tensors))
             time_bars = tf.tensor_scatter_nd_add(time_bars, [[i]], [change])
         solution = stepping.integrate(
-            settings,
+            dataclasses.replace(settings, image=image and image.from_bars(seen)),
             augmented,
             [*y, *y_bar],
             tf.stack([times[i], times[i - 1]]),
@@ -88,12 +91,14 @@ def gradient(
         y_bar = solution.y[num_components:]
         nfe += solution.nfe
         least = tf.minimum(least, solution.suited_rejected_step)
-        return i - 1, y_bar, solution.q, time_bars, nfe, solution.suited_step, least
+        step = solution.suited_step
+        return i - 1, y_bar, seen, solution.q, time_bars, nfe, step, least
 
     time_bars = tf.zeros_like(times) if sources.times else tf.zeros([], times.dtype)
     state = (
         tf.size(times) - 1,
         [tf.zeros_like(x[0]) for x in outputs],
+        [tf.zeros_like(x[0]) for x in seen_bars],
         [_carried(x, times.dtype) for x in sources.zeros()],
         time_bars,
         tf.constant(0),
@@ -106,7 +111,7 @@ def gradient(
         state = tf.while_loop(
             lambda i, *_: i > 0, back_one_interval, state, parallel_iterations=1
         )
-    _, y_bar, source_bars, time_bars, nfe, suited_step, least = state
+    _, y_bar, _, source_bars, time_bars, nfe, suited_step, least = state
     if sources.times:
         start = [x[0] for x in outputs]
         at_start = inner_product(y_bar, func(times[0], start, sources.tensors))

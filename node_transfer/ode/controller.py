@@ -1,5 +1,7 @@
 """What becomes of a step once its error is known, and how long the first one is."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -8,7 +10,7 @@ from node_transfer.ode.loop_state import LoopState, StepSettings
 from node_transfer.ode.tensors import scalar
 
 
-def first_step(settings: StepSettings, func, t0, y0, times, first, given):
+def first_step(settings: StepSettings, func, t0, y0, times, first, given, seen=()):
     """Returns the first step's size and the evaluations of f spent before it.
 
     Args:
@@ -19,6 +21,7 @@ def first_step(settings: StepSettings, func, t0, y0, times, first, given):
         times: The output times, the initial one first.
         first: `(dy, dq)` at the start, or `()` if it has not been evaluated.
         given: The size, a number or scalar tensor; 0 or `None` chooses it.
+        seen: The image of the initial state, where there is one.
     """
     tableau, dtype = settings.tableau, times.dtype
     startup_nfe = tf.constant(int(tableau.first_same_as_last))
@@ -30,11 +33,19 @@ def first_step(settings: StepSettings, func, t0, y0, times, first, given):
     is_given = given > 0  # NaN counts as not given
 
     def choose():
-        dy0 = first[0] if first else func(t0, y0, False)[0]
+        image = settings.image
+        start = first or func(t0, y0, image is not None)
         rtol, atol = scalar(settings.rtol, dtype), scalar(settings.atol, dtype)
-        order, norm = tableau.order, settings.norm
+        measure = functools.partial(
+            step_size.error_norm,
+            y0=seen if image else y0,
+            y1=seen if image else y0,
+            rtol=rtol,
+            atol=atol,
+            norm=settings.norm,
+        )
         return step_size.automatic_first_step(
-            func, t0, y0, dy0, way, order, rtol, atol, norm
+            func, t0, y0, start, way, tableau.order, measure, image
         )
 
     known = tf.get_static_value(given)  # a number: no branch, which some formats lack
@@ -63,14 +74,29 @@ def error_ratio(
     tableau = settings.tableau
     y0, y1 = list(loop.y), list(moved.y)
     derivatives = [dy for dy, _ in stages]
-    if settings.controls_quadrature:
+    image = settings.image
+    if image is not None:
+        y0, y1 = list(loop.seen), list(moved.seen)
+    elif settings.controls_quadrature:
         y0, y1 = y0 + loop.q, y1 + moved.q
         nothing = [tf.zeros_like(x) for x in loop.q]
         derivatives = [[*dy, *(dq or nothing)] for dy, dq in stages]
 
+    def error(weights):
+        change = runge_kutta.combine(dt, weights, derivatives)
+        if image is None:
+            return change
+        weighted = [
+            (w, dq[: image.num_quadrature])
+            for w, (_, dq) in zip(weights, stages, strict=True)
+            if w != 0
+        ]
+        more = runge_kutta.combine(dt, *zip(*weighted, strict=True))
+        return image.changes(change, more)  # the weights add up to 0
+
     def norm(weights):
         return step_size.error_norm(
-            runge_kutta.combine(dt, weights, derivatives),
+            error(weights),
             y0,
             y1,
             scalar(settings.rtol, dt.dtype),
@@ -104,8 +130,10 @@ def accept_or_reject(
         # One per mille of slack, since the clock has rounded the length.
         as_short = length <= 1.001 * scalar(settings.min_step, length.dtype)
         accepted |= tf.math.is_finite(ratio) & as_short
-    y, q, first = _chosen(
-        accepted, (moved.y, moved.q, moved.first), (loop.y, loop.q, loop.first)
+    y, q, first, seen = _chosen(
+        accepted,
+        (moved.y, moved.q, moved.first, moved.seen),
+        (loop.y, loop.q, loop.first, loop.seen),
     )
     suited_step = step_size.suited_step(moved.tried, ratio, order)
     size = length * step_size.next_factor(
@@ -153,6 +181,7 @@ def accept_or_reject(
         ),
         outputs=loop.outputs,
         trajectory=loop.trajectory,
+        seen=seen,
     )
 
 

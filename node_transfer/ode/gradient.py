@@ -1,7 +1,7 @@
 """What every method of differentiation is given, and what it returns."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -16,12 +16,16 @@ class SolvedProblem(NamedTuple):
         y0: Initial state, a list of tensors.
         times: The output times, the initial one first.
         solution: What the forward solve returned.
+        image: Where the error of an adjoint's solve is measured in an image of it: the
+            cotangents `output_bars` of the image of the outputs, and `from_bars(bars)`,
+            a `loop_state.Image` for the way from a time where they come to `bars`.
     """
 
     func: Callable
     y0: list[tf.Tensor]
     times: tf.Tensor
     solution: Solution
+    image: Any = None
 
 
 class Gradient(NamedTuple):

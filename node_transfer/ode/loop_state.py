@@ -1,14 +1,30 @@
 """What the stepping loop is told, and what it carries from step to step."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
 from node_transfer.ode.butcher_tableau import ButcherTableau
 from node_transfer.ode.failure import compiles_with_xla
 from node_transfer.ode.step_size import DEFAULT_FACTORS, Factors
+
+
+class Image(Protocol):
+    """What a state stands for, where its error is measured in that: an affine image.
+
+    Attributes:
+        num_quadrature: How many of the quadrature components it is an image of, too.
+    """
+
+    num_quadrature: int
+
+    def states(self, t: tf.Tensor, y: Sequence, q: Sequence) -> list[tf.Tensor]:
+        """The image of the state y, with quadrature components q, at the time t."""
+
+    def changes(self, dy: Sequence, dq: Sequence, duration=None) -> list[tf.Tensor]:
+        """That of a change of both within a duration, `None` for none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +43,7 @@ class StepSettings:
         min_step, max_step: Bounds of the step sizes, positive, or `None`.
         norm: `norm(ratios) -> scalar`, of the list of errors over their tolerances;
             `None` for the root mean square.
+        image: What the error is measured in, if not in the state itself.
         controls_quadrature: Whether the error of the quadrature components counts, too.
         factors: How fast the step size may change.
     """
@@ -41,6 +58,7 @@ class StepSettings:
     min_step: float | None = None
     max_step: float | None = None
     norm: Callable | None = None
+    image: Image | None = None
     controls_quadrature: bool = False
     factors: Factors = DEFAULT_FACTORS
 
@@ -74,3 +92,4 @@ class LoopState(NamedTuple):
     suited_rejected_step: tf.Tensor
     outputs: list | tuple
     trajectory: Any
+    seen: list | tuple = ()  # the image of y, where there is one

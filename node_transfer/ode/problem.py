@@ -9,6 +9,31 @@ import tensorflow as tf
 from node_transfer.ode.tensors import is_tensor, scalar
 
 
+class LowRankFunction:
+    """f(t, h) = inner(t, h A, *others) B + b, solved in few dimensions (`low_rank`).
+
+    Called as any other right-hand side it is f.
+
+    Args:
+        inner: Function of the time and of h A, shape (batch, ..., m), that acts on the
+            last axis and returns shape (batch, ..., n).
+        into, out, bias: A, shape (d, m); B, shape (n, d); b, shape (d,).
+        others: Further tensors that `inner` is given, and that gradients reach.
+
+    Attributes:
+        constants: What it wants as `odeint(..., constants=...)`.
+    """
+
+    def __init__(self, inner: Callable, into, out, bias, others=()):
+        self.inner = inner
+        self.constants = {"tensors": [into, out, bias, *others]}
+
+    def __call__(self, t, h, tensors):
+        into, out, bias, *others = tensors
+        z = tf.tensordot(h, into, 1)
+        return tf.tensordot(self.inner(t, z, *others), out, 1) + bias
+
+
 @dataclasses.dataclass(frozen=True)
 class Problem:
     """An initial value problem whose states are flat lists of tensors.
@@ -19,6 +44,7 @@ class Problem:
         times: Strictly monotone, 1-D, the initial one first.
         constants: Tensors that the right-hand side is given.
         time_gradient: Whether a gradient for the times may be wanted.
+        low_rank: The right-hand side, where it is of that form.
     """
 
     rhs: Callable
@@ -26,6 +52,7 @@ class Problem:
     times: tf.Tensor
     constants: list[tf.Tensor]
     time_gradient: bool
+    low_rank: LowRankFunction | None = None
 
     @classmethod
     def of(cls, func: Callable, y0, t, constants: dict | None) -> "Problem":
@@ -52,6 +79,7 @@ class Problem:
             _check_times(t, dtype),
             tf.nest.flatten(constants),
             time_gradient=any(is_tensor(x) for x in tf.nest.flatten(t)),
+            low_rank=func if isinstance(func, LowRankFunction) else None,
         )
 
 

@@ -22,6 +22,8 @@ class Solution(NamedTuple):
             solve failed.
         suited_rejected_step: The same of rejected steps; very large if there were none.
         status: `failure.RUNNING` where the solve reached its end.
+        inner_outputs: What the outputs were computed from, where the solve was of
+            another problem (`low_rank`); `y` and the trajectory are of that one then.
     """
 
     y: list
@@ -34,6 +36,7 @@ class Solution(NamedTuple):
     suited_step: tf.Tensor
     suited_rejected_step: tf.Tensor
     status: tf.Tensor
+    inner_outputs: list | None = None
 
 
 def reached_only(states: tf.Tensor, count: tf.Tensor) -> tf.Tensor:

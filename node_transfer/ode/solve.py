@@ -1,6 +1,7 @@
 """A problem and a solver become states, with the gradient asked for."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from node_transfer.ode import (
     control_flow,
     failure,
     jumps,
+    low_rank,
     methods,
     per_sample,
     stepping,
@@ -163,7 +165,7 @@ def _solve_by_steps(solver: Solver, problem: Problem):
         info = ODEInfo(*(tf.stop_gradient(x) for x in ODEInfo.of(solution)))
         return solution.outputs, info
     each = solver.options.per_sample
-    gradient = per_sample.gradient if each else method.load()
+    gradient = _gradient_of(solver, problem)
     a_tape_watches, home = closures.a_tape_watches(), control_flow.graph_being_made()
 
     @tf.custom_gradient
@@ -197,15 +199,38 @@ def _solve_by_steps(solver: Solver, problem: Problem):
 def _integrate(solver: Solver, problem: Problem, y0, times, constants=None) -> Solution:
     """The solve itself, with the constants in place of the problem's own."""
     constants = problem.constants if constants is None else constants
+    first_step = solver.options.first_step
+    record = methods.GRADIENTS[solver.gradient].records_steps
+    low_rank_function = low_rank.function_of(problem, solver)
+    if low_rank_function is not None:
+        return low_rank.integrate(
+            solver.forward,
+            low_rank_function,
+            y0,
+            times,
+            constants,
+            first_step=first_step,
+            record=record,
+        )
     integrate = per_sample.integrate if solver.options.per_sample else stepping.integrate
     return integrate(
         solver.forward,
         lambda t, y, quadrature: (problem.rhs(t, y, constants), []),
         y0,
         times,
-        first_step=solver.options.first_step,
-        record=methods.GRADIENTS[solver.gradient].records_steps,
+        first_step=first_step,
+        record=record,
     )
+
+
+def _gradient_of(solver: Solver, problem: Problem) -> Callable:
+    """What differentiates a solve: `gradient(solver, solved, output_bars, sources)`."""
+    low_rank_function = low_rank.function_of(problem, solver)
+    if low_rank_function is not None:
+        return functools.partial(low_rank.gradient, low_rank_function)
+    if solver.options.per_sample:
+        return per_sample.gradient
+    return methods.GRADIENTS[solver.gradient].load()
 
 
 def _bars(solver: Solver, solved: SolvedProblem, result: Gradient) -> tuple:

@@ -62,7 +62,7 @@ def root_mean_square(tensors: list[tf.Tensor]) -> tf.Tensor:
 
 
 def automatic_first_step(
-    func, t0, y0, dy0, interval, order, rtol, atol, norm=None
+    func, t0, y0, first, interval, order, measure, image=None
 ) -> tf.Tensor:
     """A first step from one probe of f ahead; positive, and no longer than the interval.
 
@@ -74,6 +74,15 @@ def automatic_first_step(
     block that begins near the identity.)
 
     The probe is never beyond the interval, whose length has the sign of the way.
+
+    Args:
+        func: See `runge_kutta.step`.
+        t0, y0: Time and state at the start.
+        first: `(dy, dq)` there.
+        interval: See above.
+        order: Order of the method.
+        measure: The norm of a change of the state, or of what it stands for.
+        image: `loop_state.Image` that is that, or `None`.
     """
     direction, length = tf.sign(interval), tf.abs(interval)
     tiny = tf.constant(1e-30, t0.dtype)
@@ -81,18 +90,20 @@ def automatic_first_step(
     def log(x):
         return tf.math.log(tf.maximum(x, tiny))
 
-    def norm_of(change):
-        return error_norm(change, y0, y0, rtol, atol, norm)
+    def seen(derivative):
+        dy, dq = derivative
+        return dy if image is None else image.changes(dy, dq, 1.0)
 
-    d0 = norm_of(dy0)
+    dy0, seen0 = first[0], seen(first)
+    d0 = measure(seen0)
     farthest = tf.exp((math.log(FARTHEST) - log(d0)) / (order + 1))
     farthest = tf.minimum(length, farthest)
     probe = PROBE * farthest
     y1 = [y + direction * probe * dy for y, dy in zip(y0, dy0, strict=True)]
-    dy1, _ = func(t0 + direction * probe, y1, False)
-    d = tf.maximum(d0, norm_of(dy1))
-    change = [b - a for a, b in zip(dy0, dy1, strict=True)]
-    rate = norm_of(change) / probe / tf.maximum(d, tiny)
+    seen1 = seen(func(t0 + direction * probe, y1, image is not None))
+    d = tf.maximum(d0, measure(seen1))
+    change = [b - a for a, b in zip(seen0, seen1, strict=True)]
+    rate = measure(change) / probe / tf.maximum(d, tiny)
     size = tf.exp((math.log(ERROR_CONSTANT) - log(d) - order * log(rate)) / (order + 1))
     size = tf.minimum(farthest, size)
     return tf.where(tf.math.is_finite(rate), size, PROBE * farthest)

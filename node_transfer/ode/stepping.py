@@ -59,8 +59,10 @@ def integrate(
     reuses_last_stage = tableau.first_same_as_last
 
     first = func(times[0], y0, True) if reuses_last_stage else ()
+    image = settings.image if tableau.adaptive else None
+    seen = () if image is None else image.states(times[0], y0, q0)
     size, startup_nfe = controller.first_step(
-        settings, func, times[0], y0, times, first, first_step
+        settings, func, times[0], y0, times, first, first_step, seen
     )
 
     def aim_from(t, target, size):
@@ -107,6 +109,8 @@ def integrate(
             tried=dt,
             status=tf.where(tf.equal(dt, 0.0), failure.STEP_UNDERFLOW, failure.RUNNING),
         )
+        if image is not None:
+            moved = moved._replace(seen=image.states(following_t, y1, moved.q))
         if tableau.adaptive:
             ratio = controller.error_ratio(settings, stages, dt, loop, moved)
             following = controller.accept_or_reject(
@@ -154,6 +158,7 @@ def integrate(
         suited_rejected_step=tf.constant(dtype.max, dtype),
         outputs=[] if only_final else [array_of(x, num_times - 1) for x in y0],
         trajectory=Trajectory.empty(y0, dtype, most_steps) if record else (),
+        seen=seen,
     )
     (end,) = tf.while_loop(
         lambda s: (s.target < num_times) & tf.equal(s.status, failure.RUNNING),

@@ -1,0 +1,294 @@
+"""Solves in few dimensions, against those of the same problems as they come."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from node_transfer import DenseDynamics, ODELayer
+from node_transfer.ode import low_rank
+from node_transfer.ode.problem import LowRankFunction, Problem
+from node_transfer.ode.solve import solve
+from node_transfer.ode.solver import Solver
+
+NAMES = ("h0", "into", "out", "bias", "time", "hidden bias")
+UNITS, HIDDEN = 40, 7
+
+
+def inner(t, z, time_kernel, hidden_bias):
+    return tf.tanh(z + t * time_kernel + hidden_bias)
+
+
+def problem_tensors(shape=(5,), scale=2.0):
+    rng = np.random.default_rng(0)
+    shapes = [
+        (*shape, UNITS), (UNITS, HIDDEN), (HIDDEN, UNITS), (UNITS,), (HIDDEN,), (HIDDEN,),
+    ]  # fmt: skip
+    scales = [1.0, scale / UNITS**0.5, scale / HIDDEN**0.5, 0.3, 1.0, 0.2]
+    return [
+        tf.constant(rng.normal(size=s) * x) for s, x in zip(shapes, scales, strict=True)
+    ]
+
+
+def solved(tensors, times, solver):
+    """Returns the states, what the solve cost, and the gradient of a sum of them."""
+    backward = []
+    options = {**solver.pop("options", {}), "on_backward": lambda x: backward.append(x)}
+    solver = Solver(**{"rtol": 1e-5, "atol": 1e-5, **solver}, options=options)
+
+    @tf.function
+    def compute():
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            h0, *rest = tensors
+            f = LowRankFunction(inner, *rest[:3], rest[3:])
+            states, info = solve(f, h0, times, solver, f.constants)
+            weights = tf.reshape(tf.range(tf.size(states)), tf.shape(states))
+            loss = tf.reduce_sum(states * tf.cos(tf.cast(weights, states.dtype)))
+        gradient = tape.gradient(loss, tensors)
+        cost = [info.nfe, info.rejected, *(x.nfe for x in backward)]
+        return states, cost, gradient
+
+    states, cost, gradient = compute()
+    return states.numpy(), [int(x) for x in cost], [x.numpy() for x in gradient]
+
+
+@pytest.fixture
+def however_small(monkeypatch):
+    monkeypatch.setattr(low_rank, "LEAST_WIDTH", 0)
+
+
+def both_ways(monkeypatch, tensors, times, **solver):
+    few = solved(tensors, times, dict(solver))
+    with monkeypatch.context() as patch:
+        patch.setattr(low_rank, "function_of", lambda problem, solver: None)
+        return few, solved(tensors, times, dict(solver))
+
+
+CASES = [
+    ([0.0, 0.3, 0.35, 1.0], {"method": "dopri5"}),
+    ([0.0, 1.0], {"method": "bosh3", "rtol": 1e-3}),
+    ([0.0, 1.0], {"method": "rk4", "options": {"num_steps": 3}}),
+]
+MORE_CASES = [
+    ([1.0, 0.0, -0.5], {"method": "tsit5", "options": {"interpolate": False}}),
+    ([0.0, 0.5, 1.0], {"method": "dop853", "rtol": 1e-8}),
+    ([0.0, 1.0], {"options": {"norm": lambda x: tf.reduce_max(tf.abs(x))}}),
+]
+CASES += [pytest.param(*case, marks=pytest.mark.slow) for case in MORE_CASES]
+
+
+@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
+@pytest.mark.parametrize(("times", "solver"), CASES)
+def test_states_steps_and_gradients_are_those_of_the_solve_as_it_comes(
+    however_small, monkeypatch, times, solver, gradient
+):
+    solver = {"method": "dopri5", **solver, "gradient": gradient}
+    few, plain = both_ways(monkeypatch, problem_tensors(), times, **solver)
+    np.testing.assert_allclose(few[0], plain[0], rtol=1e-11, atol=1e-12)
+    assert few[1] == plain[1]
+    for name, a, b in zip(NAMES, few[2], plain[2], strict=True):
+        # Those of B and b are, of the adjoint, other quadratures of the same integrals.
+        other = gradient == "adjoint" and name in ("out", "bias")
+        near = 0.05 if other else 1e-10
+        assert np.abs(a - b).max() < near * np.abs(b).max(), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
+def test_states_may_have_more_axes(however_small, monkeypatch, gradient):
+    tensors = problem_tensors(shape=(2, 3))
+    solver = {"method": "dopri5", "gradient": gradient, "rtol": 1e-9, "atol": 1e-9}
+    few, plain = both_ways(monkeypatch, tensors, [0.0, 0.4, 1.0], **solver)
+    np.testing.assert_allclose(few[0], plain[0], rtol=1e-11, atol=1e-12)
+    for a, b in zip(few[2], plain[2], strict=True):
+        assert np.abs(a - b).max() < 1e-6 * np.abs(b).max()
+
+
+@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
+def test_gradient_within_tensorflows_loop_is_that_within_pythons(however_small, gradient):
+    values = problem_tensors()
+    weights = [tf.Variable(x) for x in values[1:]]
+    solver = Solver(0.0, 1.0, "rk4", gradient, {"num_steps": 2})
+
+    def once(h):
+        tensors = [tf.convert_to_tensor(w) for w in weights]
+        f = LowRankFunction(inner, *tensors[:3], tensors[3:])
+        return solve(f, h, [0.0, 0.5], solver, f.constants)[0][0]
+
+    def differentiated(twice):
+        @tf.function
+        def compute(h):
+            with tf.GradientTape() as tape:
+                tape.watch(h)
+                loss = tf.reduce_sum(tf.sin(twice(h)))
+            return tape.gradient(loss, [h, *weights])
+
+        return compute(values[0])
+
+    looped = differentiated(
+        lambda h: tf.while_loop(
+            lambda i, h: i < 2, lambda i, h: (i + 1, once(h)), (0, h)
+        )[1]
+    )
+    unrolled = differentiated(lambda h: once(once(h)))
+    for name, a, b in zip(NAMES, looped, unrolled, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-11, err_msg=name)
+
+
+@pytest.mark.slow
+def test_adjoint_is_as_near_to_the_exact_gradient_as_of_the_solve_as_it_comes(
+    however_small, monkeypatch
+):
+    tensors, times = problem_tensors(), [0.0, 1.0]
+    exact = solved(
+        tensors,
+        times,
+        {"method": "dop853", "gradient": "backprop", "rtol": 1e-12, "atol": 1e-12},
+    )[2]
+    adjoint = {"method": "dopri5", "gradient": "adjoint"}
+    few, plain = both_ways(monkeypatch, tensors, times, **adjoint)
+    for name, a, b, truth in zip(NAMES, few[2], plain[2], exact, strict=True):
+        far = [np.linalg.norm(x - truth) / np.linalg.norm(truth) for x in (a, b)]
+        assert far[0] < 2e-3, name
+        assert far[0] < 1.5 * far[1], name
+
+
+def test_what_is_kept_of_a_step_is_as_narrow_as_what_is_solved_for():
+    h0, *rest = problem_tensors()
+    solver = Solver(1e-5, 1e-5, "dopri5", "backprop", None)
+    f = LowRankFunction(inner, *rest[:3], rest[3:])
+    problem = Problem.of(f, h0, [0.0, 1.0], f.constants)
+    solution = low_rank.integrate(
+        solver.forward, f, problem.y0, problem.times, problem.constants, record=True
+    )
+    _, _, (state,) = solution.trajectory.step(0)
+    assert state.shape == (5, HIDDEN)
+    assert solution.outputs[0].shape == (1, 5, UNITS)
+
+
+@pytest.mark.parametrize(
+    ("width", "hidden", "options", "answer"),
+    [
+        (128, 64, {}, True),
+        (128, 65, {}, False),
+        (127, 4, {}, False),
+        (256, 4, {"per_sample": True}, False),
+        (256, 4, {"jump_times": [0.5]}, False),
+        (256, 4, {"adjoint_control_parameters": True}, False),
+    ],
+)
+def test_it_is_for_wide_states_and_what_looks_at_no_part_of_them(
+    width, hidden, options, answer
+):
+    zeros = [tf.zeros(s) for s in ((width, hidden), (hidden, width), (width,))]
+    f = LowRankFunction(lambda t, z: tf.tanh(z), *zeros)
+    solver = Solver(1e-5, 1e-5, "dopri5", "backprop", options)
+    start = tf.zeros([2, width])
+    problem = Problem.of(f, start, [0.0, 1.0], f.constants)
+    assert (low_rank.function_of(problem, solver) is f) == answer
+    timed = Problem.of(f, start, tf.constant([0.0, 1.0]), f.constants)
+    assert low_rank.function_of(timed, solver) is None
+
+
+class Doubled(DenseDynamics):
+    """What the class that it extends says of itself is not true of it."""
+
+    def call(self, t, inputs):
+        return 2.0 * super().call(t, inputs)
+
+
+def layer_and_state(dynamics, **kwargs):
+    layer = ODELayer(dynamics, dtype="float64", rtol=1e-10, atol=1e-10, **kwargs)
+    h = tf.constant(np.random.default_rng(0).normal(size=[3, 128]))
+    layer(h)
+    for weight in layer.dynamics.weights:  # no bias is zero
+        weight.assign_add(0.1 * tf.random.normal(weight.shape, dtype=tf.float64, seed=1))
+    return layer, h
+
+
+def counted(monkeypatch):
+    """A list that grows with each solve in few dimensions."""
+    calls, integrate = [], low_rank.integrate
+
+    def noting(*args, **kwargs):
+        calls.append(args)
+        return integrate(*args, **kwargs)
+
+    monkeypatch.setattr(low_rank, "integrate", noting)
+    return calls
+
+
+@pytest.mark.parametrize(("kind", "used"), [(DenseDynamics, True), (Doubled, False)])
+def test_layer_has_the_solution_of_its_dynamics(monkeypatch, kind, used):
+    from scipy.integrate import solve_ivp
+
+    layer, h = layer_and_state(kind(4))
+    calls = counted(monkeypatch)
+    states = layer(h).numpy()
+    assert bool(calls) == used
+
+    def f(t, y):
+        return np.ravel(layer.dynamics(tf.constant(t), tf.reshape(y, h.shape)))
+
+    exact = solve_ivp(f, (0, 1), np.ravel(h), method="DOP853", rtol=1e-11, atol=1e-11)
+    np.testing.assert_allclose(np.ravel(states), exact.y[:, -1], rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
+def test_layers_gradient_agrees_with_finite_differences(monkeypatch, gradient):
+    layer, h = layer_and_state(DenseDynamics(4), gradient=gradient)
+    calls = counted(monkeypatch)
+    weights = layer.trainable_variables
+    rng = np.random.default_rng(1)
+    ways = [tf.constant(rng.normal(size=x.shape)) for x in (h, *weights)]
+
+    def loss(size):
+        for weight, way in zip(weights, ways[1:], strict=True):
+            weight.assign_add(size * way)
+        value = tf.reduce_sum(tf.sin(layer(h + size * ways[0], training=True)))
+        for weight, way in zip(weights, ways[1:], strict=True):
+            weight.assign_sub(size * way)
+        return value
+
+    with tf.GradientTape() as tape:
+        tape.watch(h)
+        value = tf.reduce_sum(tf.sin(layer(h, training=True)))
+    bars = tape.gradient(value, [h, *weights])
+    along = sum(tf.reduce_sum(a * b) for a, b in zip(bars, ways, strict=True))
+    assert calls
+    layer.remember_step = False
+    difference = (loss(1e-5) - loss(-1e-5)) / 2e-5
+    np.testing.assert_allclose(along, difference, rtol=1e-6)
+
+
+def test_frozen_dynamics_pass_the_gradient_on_and_have_none():
+    layer, h = layer_and_state(DenseDynamics(4))
+    layer.dynamics.trainable = False
+    weights = [w.value for w in layer.dynamics.weights]
+    with tf.GradientTape() as tape:
+        tape.watch([h, *weights])
+        loss = tf.reduce_sum(layer(h, training=True) ** 2)
+    h_bar, *bars = tape.gradient(loss, [h, *layer.dynamics.weights])
+    assert np.abs(h_bar).max() > 0
+    assert bars == [None] * len(bars)
+
+
+@pytest.mark.slow
+def test_two_replicas_train_to_the_weights_of_one():
+    def trained(strategy):
+        keras.utils.set_random_seed(0)
+        with strategy.scope():
+            model = keras.Sequential(
+                [keras.Input([128]), ODELayer(DenseDynamics(4)), keras.layers.Dense(2)]
+            )
+            model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)
+        rng = np.random.default_rng(0)
+        x, y = rng.normal(size=[16, 128]), rng.normal(size=[16, 2])
+        model.fit(x.astype("float32"), y, batch_size=8, verbose=0, shuffle=False)
+        return [w.numpy() for w in model.trainable_weights]
+
+    devices = ["CPU:0", "CPU:1"]
+    many = trained(tf.distribute.MirroredStrategy(devices))
+    for a, b in zip(many, trained(tf.distribute.get_strategy()), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
