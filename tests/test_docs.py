@@ -104,8 +104,8 @@ def printed(tmp_path_factory):
 RUN_HERE = ["README.md"] + [
     f"docs/{page}.md"
     for page in (
-        "index", "gradients", "steps", "coming-from", "solving", "your-images",
-        "compare", "extending",
+        "index", "gradients", "steps", "coming-from", "your-images", "compare",
+        "extending",
     )
 ]  # fmt: skip
 
@@ -171,7 +171,8 @@ def test_tables_of_speed_are_those_of_the_records():
 
 
 def test_every_page_with_examples_is_one_of_those_that_are_run():
-    by_themselves = {"docs/tutorial.md", "docs/tracking.md", "docs/export-and-serve.md"}
+    pages = ("tutorial", "tracking", "export-and-serve", "solving")
+    by_themselves = {f"docs/{page}.md" for page in pages}
     elsewhere = {"docs/blocks.md"}  # tests/models/test_own_parts.py
     pages = {PROJECT / "README.md", *DOCS.rglob("*.md")}
     with_code = {p for p in pages if EXAMPLE.search(p.read_text())}
@@ -186,9 +187,13 @@ def test_the_nav_has_every_page():
     assert sorted(named) == sorted(path.as_posix() for path in pages)
 
 
-def test_examples_of_solving_run(printed):
-    assert len(examples("docs/solving.md")) >= 4
-    gradient, many, jump, failed = printed("docs/solving.md").splitlines()
+@pytest.mark.slow
+def test_examples_of_solving_run(tmp_path):
+    code = examples("docs/solving.md")
+    assert len(code) >= 4
+    done = run("\n".join(code), tmp_path)
+    assert done.returncode == 0, done.stderr
+    gradient, many, jump, failed = done.stdout.splitlines()
     assert gradient.startswith("tf.Tensor([-0.3170")  # -exp(0.5) exp(-exp(0.5))
     assert many.startswith("(1000, 1, 2) ") and int(many.split()[-1]) < 1000
     assert jump.endswith(" 0")  # rejected steps

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from node_transfer import DenseDynamics, ODELayer
 from tests.own_process import in_own_process
+from tests.slowly import slow_after
 
 X = np.random.default_rng(1).normal(size=(8, 5)).astype("float32")
 RK4 = {"method": "rk4", "options": {"num_steps": 3}}
@@ -72,7 +73,7 @@ def test_masks_in_fit_differ_from_batch_to_batch():
     assert len(set(np.round(kept))) > 1
 
 
-@pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])
+@pytest.mark.parametrize("graph", slow_after(1, [False, True]))
 def test_moving_statistics_move_once_at_the_end_of_a_training_solve(graph):
     layer, norm = normed()
     call = tf.function(layer.__call__) if graph else layer

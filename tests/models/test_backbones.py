@@ -81,12 +81,9 @@ def test_row_has_the_sizes_that_keras_has(name):
     assert usual in (spec.image_size, None)  # None: Keras leaves it open
 
 
-SLOW = pytest.mark.slow
-OTHER_FAMILIES = ["MobileNetV3Large", "ConvNeXtTiny", "DenseNet121"]
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["ResNet50V2", *(pytest.param(x, marks=SLOW) for x in OTHER_FAMILIES)]
+    "name", ["ResNet50V2", "MobileNetV3Large", "ConvNeXtTiny", "DenseNet121"]
 )
 def test_backbone_of_pixels_is_keras_network_of_prepared_ones(name, tmp_path):
     spec = BACKBONES[name]

@@ -10,6 +10,7 @@ from node_transfer.ode import low_rank
 from node_transfer.ode.problem import LowRankFunction, Problem
 from node_transfer.ode.solve import solve
 from node_transfer.ode.solver import Solver
+from tests.slowly import slow_after
 
 NAMES = ("h0", "into", "out", "bias", "time", "hidden bias")
 UNITS, HIDDEN = 40, 7
@@ -69,17 +70,14 @@ CASES = [
     ([0.0, 0.3, 0.35, 1.0], {"method": "dopri5"}),
     ([0.0, 1.0], {"method": "bosh3", "rtol": 1e-3}),
     ([0.0, 1.0], {"method": "rk4", "options": {"num_steps": 3}}),
-]
-MORE_CASES = [
     ([1.0, 0.0, -0.5], {"method": "tsit5", "options": {"interpolate": False}}),
     ([0.0, 0.5, 1.0], {"method": "dop853", "rtol": 1e-8}),
     ([0.0, 1.0], {"options": {"norm": lambda x: tf.reduce_max(tf.abs(x))}}),
 ]
-CASES += [pytest.param(*case, marks=pytest.mark.slow) for case in MORE_CASES]
 
 
 @pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
-@pytest.mark.parametrize(("times", "solver"), CASES)
+@pytest.mark.parametrize(("times", "solver"), slow_after(1, CASES))
 def test_states_steps_and_gradients_are_those_of_the_solve_as_it_comes(
     however_small, monkeypatch, times, solver, gradient
 ):

@@ -43,6 +43,7 @@ def test_xla_compiles_a_solve_with_its_gradient(kwargs, gradient):
         assert np.allclose(a, b, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "times", slow_after(1, [[0.0, 0.1, 1.0], [0.0, 0.01, 0.02, 1.0]])
 )
@@ -100,6 +101,7 @@ def test_vectorized_map_solves_each_element(gradient, kwargs):
         assert np.allclose(a, b, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gradient", "graph"),
     [

@@ -52,6 +52,7 @@ def test_the_same_command_does_not_repeat_a_divergence(diverged):
     assert before == sorted((p.name, p.stat().st_mtime_ns) for p in run.path.iterdir())
 
 
+@pytest.mark.slow
 def test_epochs_before_a_divergence_are_kept(tmp_path, monkeypatch):
     """The rate is multiplied after the second epoch."""
 

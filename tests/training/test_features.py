@@ -58,7 +58,7 @@ def config(tmp_path):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("block_input", ["pooled", "feature_map"])
+@pytest.mark.parametrize("block_input", slow_after(1, ["pooled", "feature_map"]))
 def test_a_frozen_backbone_is_one_function_in_training_too(block_input):
     dynamics = DenseDynamics(4) if block_input == "pooled" else ConvDynamics(6)
     model = classifier(ODELayer(dynamics), block_input)

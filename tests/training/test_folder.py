@@ -109,6 +109,7 @@ def test_evaluating_on_a_folder_that_was_changed_warns(run, pictures, capsys):
     assert "the data are not those that" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_folder_that_was_moved_has_the_training_images_that_it_had(tmp_path):
     root = gallery(tmp_path / "pictures", {"blue": 12, "red": 12})
     config = configured(root, tmp_path / "run", train_examples=8)
@@ -126,6 +127,7 @@ def stopped(config):
             run_experiment(config, verbose=0)
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_goes_on_with_its_own_pictures_alone(tmp_path, monkeypatch):
     root = gallery(tmp_path / "pictures", {"blue": 12, "red": 12})
     config = configured(root, tmp_path / "run")

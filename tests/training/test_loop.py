@@ -87,6 +87,7 @@ def test_one_device_computes_what_keras_fit_does(one_device):
         assert values == pytest.approx(expected[name], rel=1e-6), name
 
 
+@pytest.mark.slow
 def test_gradients_are_clipped_and_losses_fall(one_device):
     """Else the tests here would not see a norm that is taken of each replica alone."""
     for case in ("backprop", "adjoint"):
@@ -131,14 +132,16 @@ def operations_between_devices():
     return [name for name in operations if name.startswith("Collective")]
 
 
+@pytest.mark.slow
 def test_devices_talk_once_a_step_however_many_variables_there_are():
     """Of all gradients and metrics together, an operation on each."""
     assert in_own_process(operations_between_devices) == ["CollectiveReduceV2"] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "cases"),
-    slow_after(1, [(2, ["adjoint"]), (2, ["backprop", "mixed"]), (3, [*member.CASES])]),
+    [(2, ["adjoint"]), (2, ["backprop", "mixed"]), (3, [*member.CASES])],
 )
 def test_several_processes_compute_what_one_does(count, cases, one_device, tmp_path):
     command = ["-m", "tests.training.member", str(tmp_path), *cases]

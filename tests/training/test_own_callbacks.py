@@ -81,6 +81,7 @@ def test_they_are_told_of_one_training_before_an_epoch_is_recorded(watched):
     assert run.read_config()["callbacks"] == [f"{__name__}.Watcher"]
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_after_one_has_failed_and_epochs_are_numbered_on(
     watched, tmp_path, capsys
 ):

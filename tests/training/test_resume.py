@@ -114,6 +114,7 @@ def test_a_checkpoint_of_another_run_is_refused_though_it_fits(tmp_path):
         run_experiment(config, verbose=0)
 
 
+@pytest.mark.slow
 def test_a_model_that_is_damaged_or_takes_grey_images_is_no_start(start, tmp_path):
     import keras
 

@@ -40,6 +40,7 @@ def short(path, **changes):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_run_that_began_with_random_weights_goes_on_with_them(tmp_path, monkeypatch):
     """Where ImageNet's could not be had when it began, and can be by now."""
 
@@ -62,6 +63,7 @@ def test_a_run_that_began_with_random_weights_goes_on_with_them(tmp_path, monkey
     assert other.read_start()["kind"] == "imagenet"
 
 
+@pytest.mark.slow
 def test_a_network_has_its_own_momentum_again_in_the_run_after(tmp_path, monkeypatch):
     def network(name, weights, image_size):
         inputs = keras.Input((image_size, image_size, 3))
