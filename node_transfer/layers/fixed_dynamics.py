@@ -48,28 +48,44 @@ class FixedDynamics:
         }
         self.has_moved = False
 
-    def low_rank(self) -> LowRankFunction | None:
+    def low_rank(self, dtype: tf.DType) -> LowRankFunction | None:
         """The same function by its factors, where the dynamics can tell them.
 
-        They do in their own class, whose value depends on nothing but weights.
+        They can in their own class alone, and with all that they compute in one dtype.
         """
         dynamics = self._dynamics
-        if "low_rank" not in vars(type(dynamics)) or self._weights:
+        own = "low_rank" in vars(type(dynamics)) and "call" not in vars(dynamics)
+        if not own or self._weights:
             return None
         still = {id(v): tensor for v, tensor in self._still}
-        return dynamics.low_rank(
+        function = dynamics.low_rank(
             lambda v: still.get(id(v), tf.convert_to_tensor(v.value))
         )
+        kinds = {x.dtype for x in tf.nest.flatten(function.constants)}
+        if kinds != {dtype} or dynamics.compute_dtype != dtype.name:
+            return None  # also where Keras casts weights for the layer that is called
+        inner = function.inner
+
+        def held(t, z, *others):
+            with call_context.holding(dynamics, **self._call_context):
+                return inner(t, z, *others)
+
+        function.inner = lambda *args: self._noting(self._still, held, *args)
+        return function
 
     def __call__(self, t, h, context, weights):
         """The value at `(t, h)`, given `constants`."""
         values = [*self._still, *zip(self._weights, weights, strict=True)]
+        return self._noting(values, self._evaluate, t, h, context)
+
+    def _noting(self, values, function, *args):
+        """A function's value with variables held; notes whether it assigns to one."""
         with _Still(values) as scope:
             before = dict(scope.state_mapping)
-            dh = self._evaluate(t, h, context)
+            result = function(*args)
             after = scope.state_mapping
             self.has_moved |= any(before.get(key) is not after[key] for key in after)
-        return dh
+        return result
 
     def move_on(self, t, h) -> None:
         """Evaluates once at `(t, h)` with all that this does to the dynamics' state."""

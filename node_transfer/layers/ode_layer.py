@@ -15,6 +15,7 @@ from node_transfer.layers.regularization import Penalty, mean_over
 from node_transfer.layers.solver_layer import SolverLayer, with_norm_of_first
 from node_transfer.layers.times import Times
 from node_transfer.layers.trial import Trial, widen
+from node_transfer.ode import low_rank
 from node_transfer.ode.butcher_tableau import ButcherTableau
 from node_transfer.ode.samples import time_of_each
 from node_transfer.ode.solve import solve
@@ -202,8 +203,10 @@ class ODELayer(SolverLayer):
         """The states at the times after t0; adds the loss of the penalty."""
         grid, solver = self._times.grid, self.solver(training)
         if not (training and self._penalty):
-            func = f.low_rank() or f
-            return solve(func, h0, grid, solver, func.constants)
+            in_few = f.low_rank(h0.dtype)
+            if in_few is not None and low_rank.is_worthwhile(in_few, solver):
+                return solve(in_few, h0, grid, solver, in_few.constants)
+            return solve(f, h0, grid, solver, f.constants)
         noise = self._penalty.noise(h0, self._noise_seed)
         func = self._penalty.with_loss(f, self._times.direction, noise)
         solver = with_norm_of_first(solver)

@@ -55,10 +55,10 @@ def gradient(
         return [*evaluation.value, *(-x for x in a_bar)], change
 
     if settings.norm is not None:
-        settings = dataclasses.replace(
-            settings, norm=_larger(settings.norm, num_components)
-        )
+        measured = num_components if image is None else len(image.output_bars)
+        settings = dataclasses.replace(settings, norm=_larger(settings.norm, measured))
     seen_bars = [] if image is None else image.output_bars
+    settings = dataclasses.replace(settings, image=image)
     largest = [tf.reduce_max(tf.abs(bar)) for bar in seen_bars or output_bars]
     scale = tf.maximum(tf.reduce_max(tf.stack(largest)), 0.0)  # of no elements: -inf
     # Mixed precision probes for the largest loss scale with cotangents that overflow,
@@ -80,11 +80,12 @@ def gradient(
             change = inner_product(bar, func(times[i], y, sources.tensors))
             time_bars = tf.tensor_scatter_nd_add(time_bars, [[i]], [change])
         solution = stepping.integrate(
-            dataclasses.replace(settings, image=image and image.from_bars(seen)),
+            settings,
             augmented,
             [*y, *y_bar],
             tf.stack([times[i], times[i - 1]]),
             q0=source_bars,
+            seen0=[] if image is None else image.start(i, y_bar, seen),
             first_step=first_step,
             phase="adjoint, backward in time",
         )

@@ -21,7 +21,7 @@ def first_step(settings: StepSettings, func, t0, y0, times, first, given, seen=(
         times: The output times, the initial one first.
         first: `(dy, dq)` at the start, or `()` if it has not been evaluated.
         given: The size, a number or scalar tensor; 0 or `None` chooses it.
-        seen: The image of the initial state, where there is one.
+        seen: What an image starts from, where there is one.
     """
     tableau, dtype = settings.tableau, times.dtype
     startup_nfe = tf.constant(int(tableau.first_same_as_last))
@@ -33,19 +33,18 @@ def first_step(settings: StepSettings, func, t0, y0, times, first, given, seen=(
     is_given = given > 0  # NaN counts as not given
 
     def choose():
-        image = settings.image
-        start = first or func(t0, y0, image is not None)
+        dy0 = first[0] if first else func(t0, y0, False)[0]
         rtol, atol = scalar(settings.rtol, dtype), scalar(settings.atol, dtype)
         measure = functools.partial(
             step_size.error_norm,
-            y0=seen if image else y0,
-            y1=seen if image else y0,
+            y0=seen or y0,
+            y1=seen or y0,
             rtol=rtol,
             atol=atol,
             norm=settings.norm,
         )
         return step_size.automatic_first_step(
-            func, t0, y0, start, way, tableau.order, measure, image
+            func, t0, y0, dy0, way, tableau.order, measure, settings.image
         )
 
     known = tf.get_static_value(given)  # a number: no branch, which some formats lack
@@ -84,15 +83,7 @@ def error_ratio(
 
     def error(weights):
         change = runge_kutta.combine(dt, weights, derivatives)
-        if image is None:
-            return change
-        weighted = [
-            (w, dq[: image.num_quadrature])
-            for w, (_, dq) in zip(weights, stages, strict=True)
-            if w != 0
-        ]
-        more = runge_kutta.combine(dt, *zip(*weighted, strict=True))
-        return image.changes(change, more)  # the weights add up to 0
+        return change if image is None else image.changes(change)  # weights add up to 0
 
     def norm(weights):
         return step_size.error_norm(

@@ -16,9 +16,10 @@ class SolvedProblem(NamedTuple):
         y0: Initial state, a list of tensors.
         times: The output times, the initial one first.
         solution: What the forward solve returned.
-        image: Where the error of an adjoint's solve is measured in an image of it: the
-            cotangents `output_bars` of the image of the outputs, and `from_bars(bars)`,
-            a `loop_state.Image` for the way from a time where they come to `bars`.
+        image: The `loop_state.Image` of an adjoint's solve, where there is one, with
+            `output_bars`, the cotangents of the outputs' image, a list, and
+            `start(i, y_bar, bars)`, what it starts from at the i-th time, given the
+            cotangents there of the state and of its image.
     """
 
     func: Callable

@@ -12,19 +12,16 @@ from node_transfer.ode.step_size import DEFAULT_FACTORS, Factors
 
 
 class Image(Protocol):
-    """What a state stands for, where its error is measured in that: an affine image.
+    """Another state that moves with the one solved for, and is what a solve is of.
 
-    Attributes:
-        num_quadrature: How many of the quadrature components it is an image of, too.
+    It is what is returned at the output times, and what errors are measured in.
     """
 
-    num_quadrature: int
+    def changes(self, dy: Sequence, duration=None) -> list[tf.Tensor]:
+        """How it changes with a change of the state within a duration.
 
-    def states(self, t: tf.Tensor, y: Sequence, q: Sequence) -> list[tf.Tensor]:
-        """The image of the state y, with quadrature components q, at the time t."""
-
-    def changes(self, dy: Sequence, dq: Sequence, duration=None) -> list[tf.Tensor]:
-        """That of a change of both within a duration, `None` for none."""
+        Linear in both; `None` is no duration.
+        """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +40,7 @@ class StepSettings:
         min_step, max_step: Bounds of the step sizes, positive, or `None`.
         norm: `norm(ratios) -> scalar`, of the list of errors over their tolerances;
             `None` for the root mean square.
-        image: What the error is measured in, if not in the state itself.
+        image: How what the solve is of moves, where that is not the state itself.
         controls_quadrature: Whether the error of the quadrature components counts, too.
         factors: How fast the step size may change.
     """
@@ -92,4 +89,4 @@ class LoopState(NamedTuple):
     suited_rejected_step: tf.Tensor
     outputs: list | tuple
     trajectory: Any
-    seen: list | tuple = ()  # the image of y, where there is one
+    seen: list | tuple = ()  # what moves with y, where there is an image

@@ -1,17 +1,16 @@
 """Right-hand sides whose values all lie in few dimensions, solved in those alone.
 
 Where f(t, h) = g(t, h A) B + b, with a state of d numbers, h A of m and the values of g
-of n, every state that a Runge-Kutta method reaches from h(t0) = h0 is
+of n, z = h A is the solution of an ODE of its own, and h of its values alone:
 
-    h(t) = h0 + c(t) B + (t - t0) b,
-    dc/dt = g(t, h0 A + c (B A) + (t - t0) b A),    c(t0) = 0,
+    dz/dt = g(t, z) B A + b A,    dc/dt = g(t, z),    h(t) = h0 + c(t) B + (t - t0) b.
 
-with c computed by the same method in the same steps: such methods commute with affine
-maps. Stages, interpolated states and estimates of the error are images of those of c,
-and so is the adjoint's state, a(t) = a(t1) + w(t) A' with w the gradient in h0 A. So c
-is what is solved for; its error is measured in the image, which makes the steps those of
-h. The result is the same but for rounding; a stage costs one product of m x n numbers in
-place of two of d, and what a gradient keeps of a step n numbers in place of d.
+A Runge-Kutta method commutes with such affine maps: its stages, states between two steps
+and estimates of the error for h are the images of those for (z, c). So these are solved
+for; h moves with them, from step to step, and errors are measured in it, which makes the
+steps those of h. So with the adjoint, whose state is a(t) = a(t1) + (dL/dz)(t) A'. The
+result is the same but for rounding; a stage costs one product of m x n numbers in place
+of two of d, and what a gradient keeps of a step m + n numbers in place of d.
 
 Reference: McLachlan, Modin, Munthe-Kaas & Verdier (2016), B-series methods are exactly
 the affine equivariant methods, Numerische Mathematik 133, arXiv:1409.1019.
@@ -25,32 +24,28 @@ import tensorflow as tf
 from node_transfer.ode import methods, stepping
 from node_transfer.ode.gradient import Gradient, SolvedProblem
 from node_transfer.ode.loop_state import StepSettings
-from node_transfer.ode.problem import LowRankFunction, Problem
+from node_transfer.ode.problem import LowRankFunction
 from node_transfer.ode.solution import Solution
 from node_transfer.ode.solver import Solver
 from node_transfer.ode.tensors import add
 from node_transfer.ode.vjp import Sources
 
 # How wide a state is at least, and how many times as wide as what is solved for: where it
-# is less, the images of a step cost what its stages save (`benchmarks/low_rank.py`).
+# is less, what moves with a step costs what its stages save (`benchmarks/low_rank.py`).
 LEAST_WIDTH, LEAST_RATIO = 128, 2
 
 
-def function_of(problem: Problem, solver: Solver) -> LowRankFunction | None:
-    """The right-hand side of a problem that is to be solved in few dimensions.
+def is_worthwhile(function: LowRankFunction, solver: Solver) -> bool:
+    """Whether a solver can solve in few dimensions, and is faster for it.
 
-    It is solved as it comes where steps are chosen by each sample's state or by the
-    parameters' gradient, where f jumps, and where times want a gradient.
+    It cannot where steps are chosen by each sample's state or by the parameters'
+    gradient, where f jumps, or by TFP's own methods.
     """
     options = solver.options
-    as_it_comes = (
-        options.per_sample or options.adjoint_control_parameters or options.jump_times
-    )
-    if problem.low_rank is None or problem.time_gradient or as_it_comes:
-        return None
-    into, out, *_ = problem.constants
-    least = max(LEAST_WIDTH, LEAST_RATIO * max(into.shape[1], out.shape[0]))
-    return problem.low_rank if into.shape[0] >= least else None
+    if options.per_sample or options.adjoint_control_parameters or options.jump_times:
+        return False
+    least = max(LEAST_WIDTH, LEAST_RATIO * max(function.inner_widths))
+    return solver.tableau is not None and function.width >= least
 
 
 def integrate(
@@ -63,25 +58,25 @@ def integrate(
     first_step: tf.Tensor | float | None = None,
     record: bool = False,
 ) -> Solution:
-    """As `stepping.integrate`; its trajectory and its final state are those of c.
+    """As `stepping.integrate`; its trajectory and its final state are those of (z, c).
 
     Args:
         function: The right-hand side.
         constants: What it is given.
         settings, y0, times, first_step, record: See there.
     """
-    narrow = _Narrow.of(function, y0[0], times[0], constants)
-    inner = stepping.integrate(
-        dataclasses.replace(settings, image=_OfSolution(narrow)),
-        lambda t, c, quadrature: (narrow.rhs(t, c, narrow.tensors), []),
-        [narrow.start()],
+    narrow = _Narrow.of(function, y0[0], constants)
+    solution = stepping.integrate(
+        dataclasses.replace(settings, image=narrow),
+        lambda t, y, quadrature: (narrow.rhs(t, y, narrow.tensors), []),
+        narrow.start(),
         times,
+        seen0=y0,
         first_step=first_step,
         record=record,
     )
-    ends = inner.outputs[0]
-    outputs = _image(times[1:] - times[0], ends, narrow.h0, narrow.out, narrow.bias)
-    return inner._replace(outputs=[outputs], inner_outputs=inner.outputs)
+    *inner_outputs, outputs = solution.outputs
+    return solution._replace(outputs=[outputs], inner_outputs=inner_outputs)
 
 
 def gradient(
@@ -100,15 +95,16 @@ def gradient(
     times, solution = solved.times, solved.solution
     # Copies made here: a tape inside a loop does not see tensors from outside it.
     h0, *constants = (tf.identity(x) for x in (*solved.y0, *sources.tensors))
-    inner_outputs = cast(list, solution.inner_outputs)
-    ends = tf.identity(inner_outputs[0])
+    z_outputs, c_outputs = (tf.identity(x) for x in cast(list, solution.inner_outputs))
     with tf.GradientTape(watch_accessed_variables=False) as narrowing:
         narrowing.watch([h0, *constants])
-        narrow = _Narrow.of(function, h0, times[0], constants)
+        narrow = _Narrow.of(function, h0, constants)
+        reduced = [narrow.z0, *narrow.tensors]
     with tf.GradientTape(watch_accessed_variables=False) as imaging:
-        imaging.watch([ends, h0, *constants])
+        imaging.watch([c_outputs, h0, *constants])
+        durations = tf.reshape(times[1:] - times[0], [-1, *[1] * h0.shape.rank])
         _, out, bias, *_ = constants
-        outputs = _image(times[1:] - times[0], ends, h0, out, bias)
+        outputs = h0 + _times(c_outputs, out) + durations * bias
 
     def back(tape, values, bars, to):
         return tape.gradient(
@@ -118,128 +114,93 @@ def gradient(
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
 
-    inner_bars, *of_image = back(imaging, outputs, output_bars[0], [ends, h0, *constants])
+    to_image = [c_outputs, h0, *constants]
+    c_bars, *of_image = back(imaging, outputs, output_bars[0], to_image)
     inner = methods.GRADIENTS[solver.gradient].load()(
         solver,
         SolvedProblem(
             narrow.rhs,
-            [narrow.start()],
+            narrow.start(),
             times,
-            solution._replace(outputs=inner_outputs),
-            image=_OfAdjoint(narrow, output_bars),
+            solution._replace(outputs=[z_outputs, c_outputs]),
+            image=_OfAdjoint(narrow, solved.solution.outputs, output_bars),
         ),
-        [inner_bars],
+        [tf.zeros_like(z_outputs), c_bars],
         Sources(tuple(narrow.tensors), sources.variables, times=False),
     )
     num_tensors = len(narrow.tensors)
-    bars = inner.source_bars[:num_tensors]
-    of_tensors = back(narrowing, narrow.tensors, bars, [h0, *constants])
-    y0_bar, *source_bars = add(of_image, of_tensors)
+    bars = [inner.y0_bar[0], *inner.source_bars[:num_tensors]]
+    of_reduced = back(narrowing, reduced, bars, [h0, *constants])
+    y0_bar, *source_bars = add(of_image, of_reduced)
     source_bars += inner.source_bars[num_tensors:]
     return inner._replace(y0_bar=[y0_bar], source_bars=source_bars)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Narrow:
-    """The problem for c.
+    """The problem for (z, c), whose `loop_state.Image` is h.
 
     Attributes:
         function: The right-hand side of the one for h.
-        h0, t0: Where that starts.
+        z0: h0 A.
         into, out, bias: A, B and b.
-        tensors: What `rhs` is given: h0 A, B A, b A and the rest of f's constants.
+        tensors: What `rhs` is given: B A, b A and the rest of f's constants.
     """
 
     function: LowRankFunction
-    h0: tf.Tensor
-    t0: tf.Tensor
+    z0: tf.Tensor
     into: tf.Tensor
     out: tf.Tensor
     bias: tf.Tensor
     tensors: list[tf.Tensor]
 
     @classmethod
-    def of(cls, function, h0, t0, constants) -> "_Narrow":
+    def of(cls, function, h0, constants) -> "_Narrow":
         into, out, bias, *others = constants
         drift = tf.linalg.matvec(into, bias, transpose_a=True)
-        tensors = [_times(h0, into), tf.matmul(out, into), drift, *others]
-        return cls(function, h0, t0, into, out, bias, tensors)
+        tensors = [tf.matmul(out, into), drift, *others]
+        return cls(function, _times(h0, into), into, out, bias, tensors)
 
     def rhs(self, t, state, tensors) -> list[tf.Tensor]:
-        """dc/dt."""
-        (c,) = state
-        start, mixed, drift, *others = tensors
-        z = start + _times(c, mixed) + (t - self.t0) * drift
-        return [tf.cast(self.function.inner(t, z, *others), c.dtype)]
+        """`[dz/dt, dc/dt]`."""
+        z, c = state
+        mixed, drift, *others = tensors
+        dc = tf.cast(self.function.inner(t, z, *others), c.dtype)
+        return [_times(dc, mixed) + drift, dc]
 
-    def start(self) -> tf.Tensor:
-        """c where h is h0: zero."""
+    def start(self) -> list[tf.Tensor]:
+        """`[z, c]` where h is h0."""
         size = self.out.shape[:1]
-        zero = tf.zeros(tf.concat([tf.shape(self.h0)[:-1], size], 0), self.h0.dtype)
-        return tf.ensure_shape(zero, [*self.h0.shape[:-1], *size])
+        zero = tf.zeros(tf.concat([tf.shape(self.z0)[:-1], size], 0), self.z0.dtype)
+        return [self.z0, tf.ensure_shape(zero, [*self.z0.shape[:-1], *size])]
 
-
-class _OfSolution:
-    """h, and its changes, as `loop_state.Image` of c."""
-
-    num_quadrature = 0
-
-    def __init__(self, narrow: _Narrow):
-        self._narrow = narrow
-
-    def states(self, t, y, q) -> list[tf.Tensor]:
-        n = self._narrow
-        return [n.h0 + _change(y[0], n.out, t - n.t0, n.bias)]
-
-    def changes(self, dy, dq, duration=None) -> list[tf.Tensor]:
-        n = self._narrow
-        return [_change(dy[0], n.out, duration, n.bias)]
+    def changes(self, dy, duration=None) -> list[tf.Tensor]:
+        change = _times(dy[1], self.out)
+        return [change if duration is None else change + duration * self.bias]
 
 
 class _OfAdjoint:
-    """h and the cotangent a of h, and their changes, as image of c's adjoint system.
+    """h and its cotangent a, as image of the adjoint system of (z, c).
 
     Args:
-        narrow: The problem for c.
-        output_bars: Cotangents of h at the output times, a list of one stacked tensor.
+        narrow: The problem for (z, c).
+        outputs: h at the output times, a list of one stacked tensor.
+        output_bars: Its cotangents there.
     """
 
-    num_quadrature = 1  # the first one, the gradient in h0 A
-
-    def __init__(self, narrow: _Narrow, output_bars, bar=None):
-        self._narrow, self._bar = narrow, bar
-        self._of_solution = _OfSolution(narrow)
+    def __init__(self, narrow: _Narrow, outputs: list, output_bars: list):
+        self._narrow, self._outputs = narrow, outputs
         self.output_bars = output_bars
 
-    def from_bars(self, bars: list[tf.Tensor]) -> "_OfAdjoint":
-        """That on the way from a time, given the sum of the cotangents from there on."""
-        return _OfAdjoint(self._narrow, self.output_bars, bars[0])
+    def start(self, i, y_bar: list, bars: list) -> list[tf.Tensor]:
+        """`[h, a]` at the i-th time, given the cotangents of (z, c) and of h there."""
+        return [self._outputs[0][i - 1], bars[0] + self._of_a(y_bar[0])]
 
-    def states(self, t, y, q) -> list[tf.Tensor]:
-        a = self._bar + _times(q[0], self._narrow.into, transpose=True)
-        return [*self._of_solution.states(t, y, q), a]
+    def changes(self, dy, duration=None) -> list[tf.Tensor]:
+        return [*self._narrow.changes(dy, duration), self._of_a(dy[2])]
 
-    def changes(self, dy, dq, duration=None) -> list[tf.Tensor]:
-        da = _times(dq[0], self._narrow.into, transpose=True)
-        return [*self._of_solution.changes(dy, dq, duration), da]
-
-
-def _image(durations, states, h0, out, bias) -> tf.Tensor:
-    """h at several times, of c there.
-
-    Args:
-        durations: The times from the start, shape (times,).
-        states: c, shape (times, batch, ..., n).
-        h0, out, bias: As in `_Narrow`.
-    """
-    durations = tf.reshape(durations, [-1, *[1] * h0.shape.rank])
-    return h0 + _change(states, out, durations, bias)
-
-
-def _change(c, out, duration, bias) -> tf.Tensor:
-    """The image of a change of c within a duration; `None` counts as 0."""
-    change = _times(c, out)
-    return change if duration is None else change + duration * bias
+    def _of_a(self, z_bar) -> tf.Tensor:
+        return _times(z_bar, self._narrow.into, transpose=True)
 
 
 def _times(x: tf.Tensor, matrix: tf.Tensor, transpose: bool = False) -> tf.Tensor:

@@ -12,7 +12,7 @@ from node_transfer.ode.tensors import is_tensor, scalar
 class LowRankFunction:
     """f(t, h) = inner(t, h A, *others) B + b, solved in few dimensions (`low_rank`).
 
-    Called as any other right-hand side it is f.
+    Called as any other right-hand side it is f. For times that are numbers.
 
     Args:
         inner: Function of the time and of h A, shape (batch, ..., m), that acts on the
@@ -22,16 +22,19 @@ class LowRankFunction:
 
     Attributes:
         constants: What it wants as `odeint(..., constants=...)`.
+        width, inner_widths: d, and m and n.
     """
 
     def __init__(self, inner: Callable, into, out, bias, others=()):
         self.inner = inner
+        self.width, (inner_width, _) = into.shape[0], out.shape
+        self.inner_widths = (into.shape[1], inner_width)
         self.constants = {"tensors": [into, out, bias, *others]}
 
     def __call__(self, t, h, tensors):
         into, out, bias, *others = tensors
-        z = tf.tensordot(h, into, 1)
-        return tf.tensordot(self.inner(t, z, *others), out, 1) + bias
+        values = self.inner(t, tf.tensordot(h, into, 1), *others)
+        return tf.tensordot(tf.cast(values, h.dtype), out, 1) + bias
 
 
 @dataclasses.dataclass(frozen=True)

@@ -87,6 +87,8 @@ class BackwardInfo(NamedTuple):
 def solve(func: Callable, y0, t, solver: Solver, constants: dict | None = None):
     """`odeint` without its first state: returns `(states at t[1:], ODEInfo)`.
 
+    A `LowRankFunction` is for a solver that `low_rank.is_worthwhile` says can take it.
+
     Raises:
         ValueError, ODESolveError: See `odeint`.
     """
@@ -201,11 +203,10 @@ def _integrate(solver: Solver, problem: Problem, y0, times, constants=None) -> S
     constants = problem.constants if constants is None else constants
     first_step = solver.options.first_step
     record = methods.GRADIENTS[solver.gradient].records_steps
-    low_rank_function = low_rank.function_of(problem, solver)
-    if low_rank_function is not None:
+    if problem.low_rank is not None:
         return low_rank.integrate(
             solver.forward,
-            low_rank_function,
+            problem.low_rank,
             y0,
             times,
             constants,
@@ -225,9 +226,8 @@ def _integrate(solver: Solver, problem: Problem, y0, times, constants=None) -> S
 
 def _gradient_of(solver: Solver, problem: Problem) -> Callable:
     """What differentiates a solve: `gradient(solver, solved, output_bars, sources)`."""
-    low_rank_function = low_rank.function_of(problem, solver)
-    if low_rank_function is not None:
-        return functools.partial(low_rank.gradient, low_rank_function)
+    if problem.low_rank is not None:
+        return functools.partial(low_rank.gradient, problem.low_rank)
     if solver.options.per_sample:
         return per_sample.gradient
     return methods.GRADIENTS[solver.gradient].load()

@@ -62,7 +62,7 @@ def root_mean_square(tensors: list[tf.Tensor]) -> tf.Tensor:
 
 
 def automatic_first_step(
-    func, t0, y0, first, interval, order, measure, image=None
+    func, t0, y0, dy0, interval, order, measure, image=None
 ) -> tf.Tensor:
     """A first step from one probe of f ahead; positive, and no longer than the interval.
 
@@ -77,12 +77,11 @@ def automatic_first_step(
 
     Args:
         func: See `runge_kutta.step`.
-        t0, y0: Time and state at the start.
-        first: `(dy, dq)` there.
+        t0, y0, dy0: Time, state and its derivative at the start.
         interval: See above.
         order: Order of the method.
-        measure: The norm of a change of the state, or of what it stands for.
-        image: `loop_state.Image` that is that, or `None`.
+        measure: The norm of a change of the state, or of its image.
+        image: A `loop_state.Image`, or `None`.
     """
     direction, length = tf.sign(interval), tf.abs(interval)
     tiny = tf.constant(1e-30, t0.dtype)
@@ -90,17 +89,16 @@ def automatic_first_step(
     def log(x):
         return tf.math.log(tf.maximum(x, tiny))
 
-    def seen(derivative):
-        dy, dq = derivative
-        return dy if image is None else image.changes(dy, dq, 1.0)
+    def seen(dy):
+        return dy if image is None else image.changes(dy, 1.0)
 
-    dy0, seen0 = first[0], seen(first)
+    seen0 = seen(dy0)
     d0 = measure(seen0)
     farthest = tf.exp((math.log(FARTHEST) - log(d0)) / (order + 1))
     farthest = tf.minimum(length, farthest)
     probe = PROBE * farthest
     y1 = [y + direction * probe * dy for y, dy in zip(y0, dy0, strict=True)]
-    seen1 = seen(func(t0 + direction * probe, y1, image is not None))
+    seen1 = seen(func(t0 + direction * probe, y1, False)[0])
     d = tf.maximum(d0, measure(seen1))
     change = [b - a for a, b in zip(seen0, seen1, strict=True)]
     rate = measure(change) / probe / tf.maximum(d, tiny)

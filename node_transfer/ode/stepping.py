@@ -23,6 +23,7 @@ def integrate(
     times: tf.Tensor,
     *,
     q0: Sequence[tf.Tensor] = (),
+    seen0: Sequence[tf.Tensor] = (),
     first_step: tf.Tensor | float | None = None,
     record: bool = False,
     phase: str = "forward",
@@ -40,6 +41,8 @@ def integrate(
         y0: Initial state: real tensors of one dtype.
         times: Strictly monotone 1-D tensor of that dtype, two or more times.
         q0: Quadrature components at the start. They stay out of the error norm.
+        seen0: Where there is an image, its start; the outputs are those of the state and
+            of it, in one list.
         first_step: Positive length of the first step; 0 or `None` chooses it by
             `step_size.automatic_first_step`, which costs one more evaluation of f.
         record: Whether to keep the accepted steps.
@@ -59,10 +62,8 @@ def integrate(
     reuses_last_stage = tableau.first_same_as_last
 
     first = func(times[0], y0, True) if reuses_last_stage else ()
-    image = settings.image if tableau.adaptive else None
-    seen = () if image is None else image.states(times[0], y0, q0)
     size, startup_nfe = controller.first_step(
-        settings, func, times[0], y0, times, first, first_step, seen
+        settings, func, times[0], y0, times, first, first_step, seen0
     )
 
     def aim_from(t, target, size):
@@ -109,8 +110,11 @@ def integrate(
             tried=dt,
             status=tf.where(tf.equal(dt, 0.0), failure.STEP_UNDERFLOW, failure.RUNNING),
         )
-        if image is not None:
-            moved = moved._replace(seen=image.states(following_t, y1, moved.q))
+        if settings.image is not None:
+            derivatives = [dy for dy, _ in stages]
+            change = runge_kutta.combine(dt, tableau.b, derivatives)
+            change = settings.image.changes(change, dt)
+            moved = moved._replace(seen=add(list(loop.seen), change))
         if tableau.adaptive:
             ratio = controller.error_ratio(settings, stages, dt, loop, moved)
             following = controller.accept_or_reject(
@@ -129,10 +133,11 @@ def integrate(
             )
             following = following._replace(trajectory=trajectory)
         if interpolates:
-            outputs = _write_passed(tableau, times, loop, following, stages, lands)
+            outputs = _write_passed(settings, times, loop, following, stages, lands)
             following = following._replace(outputs=outputs)
         elif not only_final:  # what is written before the target is reached is replaced
-            arrays = zip(following.outputs, following.y, strict=True)
+            reached = [*following.y, *following.seen]
+            arrays = zip(following.outputs, reached, strict=True)
             outputs = [array.write(loop.target - 1, x) for array, x in arrays]
             following = following._replace(outputs=outputs)
         return (following,)
@@ -156,9 +161,9 @@ def integrate(
         tried=size,
         suited_step=tf.constant(dtype.max, dtype),
         suited_rejected_step=tf.constant(dtype.max, dtype),
-        outputs=[] if only_final else [array_of(x, num_times - 1) for x in y0],
+        outputs=[] if only_final else [array_of(x, num_times - 1) for x in (*y0, *seen0)],
         trajectory=Trajectory.empty(y0, dtype, most_steps) if record else (),
-        seen=seen,
+        seen=list(seen0),
     )
     (end,) = tf.while_loop(
         lambda s: (s.target < num_times) & tf.equal(s.status, failure.RUNNING),
@@ -170,17 +175,19 @@ def integrate(
 
     status = end.status
     if not tableau.adaptive:
-        finite = tf.reduce_all([tf.math.is_finite(tf.reduce_sum(x)) for x in end.y])
+        ends = [*end.y, *end.seen]
+        finite = tf.reduce_all([tf.math.is_finite(tf.reduce_sum(x)) for x in ends])
         status = tf.where(finite, status, failure.NOT_FINITE)
     nfe = startup_nfe + (end.accepted + end.rejected) * tableau.evaluations_per_step
     checked = failure.checked(
-        [*end.y, *end.q],
+        [*end.y, *end.q, *end.seen],
         status,
         (end.t, end.tried, nfe, rtol, atol),
         phase,
         settings.on_failure,
     )
-    y, q = checked[: len(y0)], checked[len(y0) :]
+    first_q, first_seen = len(y0), len(y0) + len(end.q)
+    y, q, seen = checked[:first_q], checked[first_q:first_seen], checked[first_seen:]
     with tf.control_dependencies(y):  # no output of a solve that raises
         outputs = [reached_only(array.stack(), end.target - 1) for array in end.outputs]
     reached = tf.equal(status, failure.RUNNING)
@@ -188,7 +195,7 @@ def integrate(
     return Solution(
         y=y,
         q=q,
-        outputs=[x[None] for x in y] if only_final else outputs,
+        outputs=[x[None] for x in (*y, *seen)] if only_final else outputs,
         trajectory=end.trajectory.settled() if record else None,
         nfe=nfe,
         accepted=end.accepted,
@@ -218,23 +225,32 @@ def _most_steps(settings: StepSettings, times: tf.Tensor, record: bool) -> int |
     return intervals * settings.max_num_steps
 
 
-def _write_passed(tableau, times, loop, following, stages, lands) -> list:
+def _write_passed(settings, times, loop, following, stages, lands) -> list:
     """Returns the outputs with the states at the times that an accepted step passed."""
     low, high = loop.target, following.target
 
     def write():
         passed = times[low:high]
         dt = following.tried
-        states = dense_output.interpolate(
-            tableau, (passed - loop.t) / dt, dt, loop.y, [dy for dy, _ in stages]
-        )
+        theta, derivatives = (passed - loop.t) / dt, [dy for dy, _ in stages]
+
+        def inside(start):
+            return dense_output.interpolate(
+                settings.tableau, theta, dt, start, derivatives
+            )
+
+        states = inside(loop.y)
+        if settings.image is not None:
+            changes = inside([tf.zeros_like(x) for x in loop.y])
+            durations = tf.reshape(theta * dt, [-1, *[1] * changes[0].shape[1:].rank])
+            changes = settings.image.changes(changes, durations)
+            states += [x[None] + dx for x, dx in zip(loop.seen, changes, strict=True)]
         rows = tf.range(low - 1, high - 1)
         arrays = []
-        for array, inside, end in zip(
-            following.outputs, states, following.y, strict=True
-        ):
-            array = array.scatter(rows, inside)
-            last = tf.where(lands, end, inside[-1])  # the step's own end, to the digit
+        ends = [*following.y, *following.seen]
+        for array, state, end in zip(following.outputs, states, ends, strict=True):
+            array = array.scatter(rows, state)
+            last = tf.where(lands, end, state[-1])  # the step's own end, to the digit
             arrays.append(array.write(high - 2, last))
         return arrays
 

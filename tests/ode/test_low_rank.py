@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from node_transfer import DenseDynamics, ODELayer
+from node_transfer import DenseDynamics, ODELayer, ODESolveError
 from node_transfer.ode import low_rank
 from node_transfer.ode.problem import LowRankFunction, Problem
 from node_transfer.ode.solve import solve
@@ -31,7 +31,7 @@ def problem_tensors(shape=(5,), scale=2.0):
     ]
 
 
-def solved(tensors, times, solver):
+def solved(tensors, times, solver, in_few=True):
     """Returns the states, what the solve cost, and the gradient of a sum of them."""
     backward = []
     options = {**solver.pop("options", {}), "on_backward": lambda x: backward.append(x)}
@@ -43,7 +43,8 @@ def solved(tensors, times, solver):
             tape.watch(tensors)
             h0, *rest = tensors
             f = LowRankFunction(inner, *rest[:3], rest[3:])
-            states, info = solve(f, h0, times, solver, f.constants)
+            func = f if in_few else lambda t, h, tensors: f(t, h, tensors)
+            states, info = solve(func, h0, times, solver, f.constants)
             weights = tf.reshape(tf.range(tf.size(states)), tf.shape(states))
             loss = tf.reduce_sum(states * tf.cos(tf.cast(weights, states.dtype)))
         gradient = tape.gradient(loss, tensors)
@@ -54,16 +55,8 @@ def solved(tensors, times, solver):
     return states.numpy(), [int(x) for x in cost], [x.numpy() for x in gradient]
 
 
-@pytest.fixture
-def however_small(monkeypatch):
-    monkeypatch.setattr(low_rank, "LEAST_WIDTH", 0)
-
-
-def both_ways(monkeypatch, tensors, times, **solver):
-    few = solved(tensors, times, dict(solver))
-    with monkeypatch.context() as patch:
-        patch.setattr(low_rank, "function_of", lambda problem, solver: None)
-        return few, solved(tensors, times, dict(solver))
+def both_ways(tensors, times, **solver):
+    return [solved(tensors, times, dict(solver), in_few) for in_few in (True, False)]
 
 
 CASES = [
@@ -79,32 +72,32 @@ CASES = [
 @pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
 @pytest.mark.parametrize(("times", "solver"), slow_after(1, CASES))
 def test_states_steps_and_gradients_are_those_of_the_solve_as_it_comes(
-    however_small, monkeypatch, times, solver, gradient
+    times, solver, gradient
 ):
     solver = {"method": "dopri5", **solver, "gradient": gradient}
-    few, plain = both_ways(monkeypatch, problem_tensors(), times, **solver)
+    few, plain = both_ways(problem_tensors(), times, **solver)
     np.testing.assert_allclose(few[0], plain[0], rtol=1e-11, atol=1e-12)
     assert few[1] == plain[1]
     for name, a, b in zip(NAMES, few[2], plain[2], strict=True):
-        # Those of B and b are, of the adjoint, other quadratures of the same integrals.
-        other = gradient == "adjoint" and name in ("out", "bias")
+        # Those of A and B are, of the adjoint, other quadratures of the same integrals.
+        other = gradient == "adjoint" and name in ("into", "out")
         near = 0.05 if other else 1e-10
         assert np.abs(a - b).max() < near * np.abs(b).max(), name
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
-def test_states_may_have_more_axes(however_small, monkeypatch, gradient):
+def test_states_may_have_more_axes(gradient):
     tensors = problem_tensors(shape=(2, 3))
     solver = {"method": "dopri5", "gradient": gradient, "rtol": 1e-9, "atol": 1e-9}
-    few, plain = both_ways(monkeypatch, tensors, [0.0, 0.4, 1.0], **solver)
+    few, plain = both_ways(tensors, [0.0, 0.4, 1.0], **solver)
     np.testing.assert_allclose(few[0], plain[0], rtol=1e-11, atol=1e-12)
     for a, b in zip(few[2], plain[2], strict=True):
         assert np.abs(a - b).max() < 1e-6 * np.abs(b).max()
 
 
 @pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
-def test_gradient_within_tensorflows_loop_is_that_within_pythons(however_small, gradient):
+def test_gradient_within_tensorflows_loop_is_that_within_pythons(gradient):
     values = problem_tensors()
     weights = [tf.Variable(x) for x in values[1:]]
     solver = Solver(0.0, 1.0, "rk4", gradient, {"num_steps": 2})
@@ -134,10 +127,25 @@ def test_gradient_within_tensorflows_loop_is_that_within_pythons(however_small, 
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-11, err_msg=name)
 
 
+def test_far_along_a_solution_that_stays_the_steps_are_those_of_the_solve_as_it_comes():
+    """c B and (t - t0) b grow there, against each other: h is not their difference."""
+    rng = np.random.default_rng(0)
+    into = np.linalg.qr(rng.normal(size=[16, 8]))[0]
+    arrays = [rng.normal(size=[4, 16]), into, -into.T, rng.uniform(-0.9, 0.9, 8) @ into.T]
+    h0, *weights = (tf.constant(x, tf.float32) for x in arrays)
+    f = LowRankFunction(lambda t, z: tf.tanh(z), *weights)
+    solver = Solver(1e-5, 1e-5, "dopri5", "backprop", {"max_num_steps": None})
+    func = lambda t, h, tensors: f(t, h, tensors)  # noqa: E731
+    (few, info), (plain, as_it_comes) = (
+        tf.function(lambda g=g: solve(g, h0, [0.0, 1000.0], solver, f.constants))()
+        for g in (f, func)
+    )
+    assert int(info.nfe) == pytest.approx(int(as_it_comes.nfe), rel=0.02)
+    np.testing.assert_allclose(few, plain, atol=1e-4)  # to ten tolerances
+
+
 @pytest.mark.slow
-def test_adjoint_is_as_near_to_the_exact_gradient_as_of_the_solve_as_it_comes(
-    however_small, monkeypatch
-):
+def test_adjoint_is_as_near_to_the_exact_gradient_as_of_the_solve_as_it_comes():
     tensors, times = problem_tensors(), [0.0, 1.0]
     exact = solved(
         tensors,
@@ -145,7 +153,7 @@ def test_adjoint_is_as_near_to_the_exact_gradient_as_of_the_solve_as_it_comes(
         {"method": "dop853", "gradient": "backprop", "rtol": 1e-12, "atol": 1e-12},
     )[2]
     adjoint = {"method": "dopri5", "gradient": "adjoint"}
-    few, plain = both_ways(monkeypatch, tensors, times, **adjoint)
+    few, plain = both_ways(tensors, times, **adjoint)
     for name, a, b, truth in zip(NAMES, few[2], plain[2], exact, strict=True):
         far = [np.linalg.norm(x - truth) / np.linalg.norm(truth) for x in (a, b)]
         assert far[0] < 2e-3, name
@@ -160,8 +168,8 @@ def test_what_is_kept_of_a_step_is_as_narrow_as_what_is_solved_for():
     solution = low_rank.integrate(
         solver.forward, f, problem.y0, problem.times, problem.constants, record=True
     )
-    _, _, (state,) = solution.trajectory.step(0)
-    assert state.shape == (5, HIDDEN)
+    _, _, states = solution.trajectory.step(0)
+    assert [state.shape for state in states] == [(5, HIDDEN)] * 2
     assert solution.outputs[0].shape == (1, 5, UNITS)
 
 
@@ -171,7 +179,7 @@ def test_what_is_kept_of_a_step_is_as_narrow_as_what_is_solved_for():
         (128, 64, {}, True),
         (128, 65, {}, False),
         (127, 4, {}, False),
-        (256, 4, {"per_sample": True}, False),
+        (256, 4, {"method": "bdf"}, False),
         (256, 4, {"jump_times": [0.5]}, False),
         (256, 4, {"adjoint_control_parameters": True}, False),
     ],
@@ -181,12 +189,8 @@ def test_it_is_for_wide_states_and_what_looks_at_no_part_of_them(
 ):
     zeros = [tf.zeros(s) for s in ((width, hidden), (hidden, width), (width,))]
     f = LowRankFunction(lambda t, z: tf.tanh(z), *zeros)
-    solver = Solver(1e-5, 1e-5, "dopri5", "backprop", options)
-    start = tf.zeros([2, width])
-    problem = Problem.of(f, start, [0.0, 1.0], f.constants)
-    assert (low_rank.function_of(problem, solver) is f) == answer
-    timed = Problem.of(f, start, tf.constant([0.0, 1.0]), f.constants)
-    assert low_rank.function_of(timed, solver) is None
+    solver = Solver(1e-5, 1e-5, options.pop("method", "dopri5"), "adjoint", options)
+    assert low_rank.is_worthwhile(f, solver) == answer
 
 
 class Doubled(DenseDynamics):
@@ -231,6 +235,59 @@ def test_layer_has_the_solution_of_its_dynamics(monkeypatch, kind, used):
 
     exact = solve_ivp(f, (0, 1), np.ravel(h), method="DOP853", rtol=1e-11, atol=1e-11)
     np.testing.assert_allclose(np.ravel(states), exact.y[:, -1], rtol=1e-8, atol=1e-9)
+
+
+class InTraining(keras.layers.Layer):
+    def call(self, z, training=False):
+        return tf.tanh(z) * (2.0 if training else 1.0)
+
+
+def test_an_activation_that_is_a_layer_is_the_same_in_the_gradient(monkeypatch):
+    """`training` holds in each evaluation, one mask for a solve and its gradient."""
+    for activation in (InTraining(), keras.layers.Dropout(0.5, seed=0)):
+        calls, results = counted(monkeypatch), []
+        for in_few in (True, False):
+            keras.utils.set_random_seed(0)
+            monkeypatch.setattr(low_rank, "is_worthwhile", lambda *_, few=in_few: few)
+            dynamics = DenseDynamics(4, activation=activation)
+            layer = ODELayer(
+                dynamics, method="rk4", options={"num_steps": 2}, dtype="float64"
+            )
+            h = tf.ones([3, 128], tf.float64)
+            layer.build(h.shape)
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_sum(layer(h, training=True) ** 2)
+            bars = tape.gradient(loss, layer.trainable_variables)
+            results.append([loss, layer.nfe.forward, *bars])
+            if isinstance(activation, keras.layers.Dropout):
+                activation.seed_generator.state.assign([0, 0])
+        assert len(calls) == 1
+        for a, b in zip(*results, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
+def test_state_that_is_not_finite_is_told_on_a_fixed_grid():
+    layer = ODELayer(DenseDynamics(4), method="rk4", options={"num_steps": 2})
+    with pytest.raises(ODESolveError, match="non-finite"):
+        layer(np.full([1, 128], np.inf, "float32"))
+
+
+@pytest.mark.parametrize(
+    ("dynamics", "dtype"), [("float64", "float32"), (None, "mixed_float16")]
+)
+def test_dynamics_of_another_dtype_are_solved_as_they_come(dynamics, dtype):
+    layer = ODELayer(DenseDynamics(4, dtype=dynamics), dtype=dtype)
+    h = tf.random.normal([3, 128], seed=0)
+    exact = ODELayer(layer.dynamics, dtype="float64") if dynamics else layer
+    np.testing.assert_allclose(layer(h), exact(h), rtol=1e-2, atol=1e-3)
+
+
+def test_a_call_that_was_replaced_is_what_is_solved(monkeypatch):
+    layer, h = layer_and_state(DenseDynamics(4))
+    calls, call = counted(monkeypatch), layer.dynamics.call
+    layer.dynamics.call = lambda t, x: 0.0 * call(t, x)
+    np.testing.assert_array_equal(layer(h), h)
+    assert not calls
 
 
 @pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
