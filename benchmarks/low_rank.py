@@ -3,7 +3,7 @@
     python -m benchmarks.low_rank [--quick]
 
 `ODELayer(DenseDynamics)` with its gradient, as it trains, and the same solve as it comes,
-interleaved; weights as they begin.
+interleaved; the block of `benchmarks/block.py` in other widths.
 """
 
 import os
@@ -12,10 +12,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from unittest import mock
 
-import numpy as np
 from absl import app, flags
 
-from benchmarks import tables, timing
+from benchmarks import block as blocks
+from benchmarks import libraries, tables, timing
 
 flags.DEFINE_bool("quick", False, "The paper's shape alone.")
 flags.DEFINE_integer("rounds", 15, "Timed rounds of each case.", lower_bound=1)
@@ -30,29 +30,14 @@ CASES = (
 
 def solving(batch: int, width: int, hidden: int, gradient: str, in_few: bool):
     """A function that solves and differentiates, traced, and its solve's evaluations."""
-    import keras
-    import tensorflow as tf
-
-    from node_transfer import DenseDynamics, ODELayer
     from node_transfer.ode import low_rank
 
-    keras.utils.set_random_seed(0)
-    layer = ODELayer(DenseDynamics(hidden), gradient=gradient)
-    h = tf.constant(np.random.default_rng(0).normal(size=(batch, width)), tf.float32)
+    solve = libraries.ours(blocks.make_block(hidden, batch, width), 1e-5, gradient)
     least = 0 if in_few else float("inf")
     with mock.patch.multiple(low_rank, LEAST_WIDTH=least, LEAST_RATIO=least):
-        layer(h)
-
-        @tf.function(autograph=False)
-        def compute():
-            with tf.GradientTape() as tape:
-                tape.watch(h)
-                loss = tf.reduce_sum(tf.square(layer(h, training=True)))
-            return tape.gradient(loss, [h, *layer.trainable_variables])
-
-        for _ in range(3):  # until the first step is the one remembered
-            compute()
-    return lambda: compute()[0].numpy(), layer.nfe
+        for _ in range(3):  # traced here; until the first step is the one remembered
+            _, _, nfe = solve()
+    return solve, nfe
 
 
 def measured(batch: int, width: int, hidden: int, gradient: str) -> dict:
@@ -66,7 +51,7 @@ def measured(batch: int, width: int, hidden: int, gradient: str) -> dict:
         "width": width,
         "hidden": hidden,
         "gradient": gradient,
-        "nfe": int(nfe.forward),
+        "nfe": nfe,
         "few_ms": round(few_ms, 2),
         "plain_ms": round(plain_ms, 2),
         "ratio": round(few_ms / plain_ms, 3),

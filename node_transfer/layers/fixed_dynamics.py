@@ -1,5 +1,7 @@
 """The dynamics as one and the same function for a whole solve and its gradient."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -64,13 +66,7 @@ class FixedDynamics:
         kinds = {x.dtype for x in tf.nest.flatten(function.constants)}
         if kinds != {dtype} or dynamics.compute_dtype != dtype.name:
             return None  # also where Keras casts weights for the layer that is called
-        inner = function.inner
-
-        def held(t, z, *others):
-            with call_context.holding(dynamics, **self._call_context):
-                return inner(t, z, *others)
-
-        function.inner = lambda *args: self._noting(self._still, held, *args)
+        function.inner = functools.partial(self._noting, self._still, function.inner)
         return function
 
     def __call__(self, t, h, context, weights):
@@ -80,7 +76,7 @@ class FixedDynamics:
 
     def _noting(self, values, function, *args):
         """A function's value with variables held; notes whether it assigns to one."""
-        with _Still(values) as scope:
+        with _Still(values) as scope, self._holding():
             before = dict(scope.state_mapping)
             result = function(*args)
             after = scope.state_mapping
@@ -89,7 +85,12 @@ class FixedDynamics:
 
     def move_on(self, t, h) -> None:
         """Evaluates once at `(t, h)` with all that this does to the dynamics' state."""
-        self._evaluate(t, tf.stop_gradient(h), self.constants["context"])
+        with self._holding():
+            self._evaluate(t, tf.stop_gradient(h), self.constants["context"])
+
+    def _holding(self):
+        """Keras's call context as it was when the solve began."""
+        return call_context.holding(self._dynamics, **self._call_context)
 
     def _evaluate(self, t, h, floating):
         if self._mask is not None:
@@ -99,8 +100,7 @@ class FixedDynamics:
         context = tf.nest.map_structure(
             lambda x: next(floating) if _is_floating(x) else x, self._context
         )
-        with call_context.holding(self._dynamics, **self._call_context):
-            return self._convention.call(self._dynamics, t, h, context)
+        return self._convention.call(self._dynamics, t, h, context)
 
 
 class _Still(keras.StatelessScope):

@@ -41,7 +41,8 @@ def gradient(
         sources: What else a gradient is wanted for.
     """
     func, y0, times, solution, image = solved
-    settings, first_step = solver.backward, solver.options.adjoint_first_step
+    settings = dataclasses.replace(solver.backward, image=image)
+    first_step = solver.options.adjoint_first_step
     states = zip(y0, solution.outputs, strict=True)
     outputs = [tf.concat([first[None], rest], axis=0) for first, rest in states]
     num_components = len(outputs)
@@ -54,12 +55,12 @@ def gradient(
         change = [-_carried(x, times.dtype) for x in source_bars]
         return [*evaluation.value, *(-x for x in a_bar)], change
 
-    if settings.norm is not None:
-        measured = num_components if image is None else len(image.output_bars)
-        settings = dataclasses.replace(settings, norm=_larger(settings.norm, measured))
     seen_bars = [] if image is None else image.output_bars
-    settings = dataclasses.replace(settings, image=image)
-    largest = [tf.reduce_max(tf.abs(bar)) for bar in seen_bars or output_bars]
+    measured = seen_bars or output_bars
+    if settings.norm is not None:
+        norm = _larger(settings.norm, len(measured))
+        settings = dataclasses.replace(settings, norm=norm)
+    largest = [tf.reduce_max(tf.abs(bar)) for bar in measured]
     scale = tf.maximum(tf.reduce_max(tf.stack(largest)), 0.0)  # of no elements: -inf
     # Mixed precision probes for the largest loss scale with cotangents that overflow,
     # and skips the step where the gradient is not finite: give it NaN, and solve nothing.

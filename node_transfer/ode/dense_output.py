@@ -12,28 +12,24 @@ import tensorflow as tf
 from node_transfer.ode.butcher_tableau import ButcherTableau
 
 
-def interpolate(tableau: ButcherTableau, theta, dt, y: list, stages: list) -> list:
-    """Returns the states at `t + theta dt`: tensors with a first axis for `theta`.
+def changes(tableau: ButcherTableau, theta, dt, stages: list) -> list:
+    """Returns the changes up to `t + theta dt`: tensors with a first axis for `theta`.
 
     Args:
         tableau: The method, which has an interpolant.
         theta: Parts of the step, 1-D.
         dt: Scalar tensor, the step's length.
-        y: State at t, a list of tensors.
         stages: The derivatives k_i, a list of states.
     """
     weights = dt * _weights(tableau, theta)
-    return [
-        start[None] + tf.tensordot(weights, tf.stack([k[i] for k in stages]), 1)
-        for i, start in enumerate(y)
-    ]
+    return [tf.tensordot(weights, tf.stack(k), 1) for k in zip(*stages, strict=True)]
 
 
 def stage_cotangents(tableau: ButcherTableau, theta, dt, bars: list) -> list:
     """Returns what the cotangents of the states at `t + theta dt` give to each stage.
 
     Args:
-        tableau, theta, dt: As in `interpolate`.
+        tableau, theta, dt: As in `changes`.
         bars: For each component, the cotangents, with a first axis for `theta`.
     """
     weights = dt * _weights(tableau, theta)

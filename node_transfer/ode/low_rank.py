@@ -103,8 +103,7 @@ def gradient(
     with tf.GradientTape(watch_accessed_variables=False) as imaging:
         imaging.watch([c_outputs, h0, *constants])
         durations = tf.reshape(times[1:] - times[0], [-1, *[1] * h0.shape.rank])
-        _, out, bias, *_ = constants
-        outputs = h0 + _times(c_outputs, out) + durations * bias
+        outputs = h0 + narrow.changes([z_outputs, c_outputs], durations)[0]
 
     def back(tape, values, bars, to):
         return tape.gradient(

@@ -232,19 +232,15 @@ def _write_passed(settings, times, loop, following, stages, lands) -> list:
     def write():
         passed = times[low:high]
         dt = following.tried
-        theta, derivatives = (passed - loop.t) / dt, [dy for dy, _ in stages]
-
-        def inside(start):
-            return dense_output.interpolate(
-                settings.tableau, theta, dt, start, derivatives
-            )
-
-        states = inside(loop.y)
+        theta = (passed - loop.t) / dt
+        changes = dense_output.changes(
+            settings.tableau, theta, dt, [dy for dy, _ in stages]
+        )
         if settings.image is not None:
-            changes = inside([tf.zeros_like(x) for x in loop.y])
             durations = tf.reshape(theta * dt, [-1, *[1] * changes[0].shape[1:].rank])
-            changes = settings.image.changes(changes, durations)
-            states += [x[None] + dx for x, dx in zip(loop.seen, changes, strict=True)]
+            changes += settings.image.changes(changes, durations)
+        starts = [*loop.y, *loop.seen]
+        states = [x[None] + dx for x, dx in zip(starts, changes, strict=True)]
         rows = tf.range(low - 1, high - 1)
         arrays = []
         ends = [*following.y, *following.seen]
