@@ -8,6 +8,7 @@ from node_transfer.analysis.report import write_report
 from node_transfer.analysis.runs import read_sweep
 from node_transfer.errors import UserError
 from tests.analysis.made import write_run
+from tests.slowly import slow_after
 
 
 def unfinish(path, epochs):
@@ -56,7 +57,9 @@ def test_runs_none_of_which_is_finished_are_drawn_and_nothing_else(tmp_path):
         read_sweep(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["", "epoch,accu", "epoch,loss\n1,0.5\n", None])
+@pytest.mark.parametrize(
+    "content", slow_after(1, ["epoch,accu", "", "epoch,loss\n1,0.5\n", None])
+)
 def test_a_history_of_an_unfinished_run_that_cannot_be_read_is_no_curve(
     tmp_path, content
 ):

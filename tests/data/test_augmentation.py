@@ -32,6 +32,7 @@ def digits():
     return load_data("digits", train_examples=40)
 
 
+@pytest.mark.slow
 def test_an_epoch_is_the_same_however_the_training_came_to_it(digits):
     """And each has its own images: order, crops, mirrors and operations."""
     whole = list(training_batches(digits, 16, 7, 0, 3, ALL).as_numpy_iterator())

@@ -12,6 +12,7 @@ from node_transfer.data import image_data
 from node_transfer.data.loading import load_data
 from node_transfer.data.pipelines import evaluation_batches, training_batches
 from node_transfer.errors import UserError
+from tests.slowly import slow_after
 
 
 @pytest.fixture(scope="module")
@@ -161,16 +162,16 @@ def test_an_epoch_has_every_example_once(some_digits):
     assert key(images) == key(stored)
 
 
-def test_split_too_large_for_memory_is_shuffled_from_a_buffer(some_digits, monkeypatch):
+@pytest.mark.parametrize("augment", slow_after(1, [False, True]))
+def test_split_too_large_for_memory_is_shuffled_from_a_buffer(
+    augment, some_digits, monkeypatch
+):
     monkeypatch.setattr(image_data, "MEMORY_LIMIT_BYTES", 0)
-    for augment in (False, True):
-        epochs = batches(some_digits, 0, 2, augment=augment)
-        assert [len(y) for _, y in epochs] == [100, 100, 50] * 2
-        first, second = (
-            np.concatenate([y for _, y in e]) for e in (epochs[:3], epochs[3:])
-        )
-        assert np.array_equal(np.bincount(first), np.bincount(second))
-        assert not np.array_equal(first, second)
+    epochs = batches(some_digits, 0, 2, augment=augment)
+    assert [len(y) for _, y in epochs] == [100, 100, 50] * 2
+    first, second = (np.concatenate([y for _, y in e]) for e in (epochs[:3], epochs[3:]))
+    assert np.array_equal(np.bincount(first), np.bincount(second))
+    assert not np.array_equal(first, second)
 
 
 def test_augmentation_changes_images_and_keeps_labels(some_digits):

@@ -163,6 +163,7 @@ def test_states_at_the_times_asked_for(times, kwargs, gradient):
     assert np.allclose(tape.gradient(loss, x), growth[-1], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_trajectory_in_a_model_is_a_sequence_and_reloads(tmp_path):
     inputs = keras.Input((5, 5, 2))
     layer = ODELayer(keras.layers.Conv2D(2, 3, padding="same"), times=[0.1, 0.4])

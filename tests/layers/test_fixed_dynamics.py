@@ -125,7 +125,7 @@ def computed(layer, training):
 
 
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])
+@pytest.mark.parametrize("graph", slow_after(1, [True, False]), ids=["graph", "eager"])
 @pytest.mark.parametrize("kind", DYNAMICS)
 def test_gradient_is_that_of_an_unrolled_loop(kind, graph, training):
     layer = built(kind, **RK4)
@@ -148,6 +148,7 @@ def test_gradient_of_tensorflow_itself_is_that_of_an_unrolled_loop(kind):
         assert np.allclose(left, right, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", slow_after(1, DYNAMICS))
 def test_gradient_of_the_adjoint_is_that_of_an_unrolled_loop(kind):
     layer = built(kind, **EXACT)

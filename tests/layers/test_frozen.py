@@ -6,9 +6,10 @@ import pytest
 import tensorflow as tf
 
 from node_transfer import DenseDynamics, ODELayer
+from tests.slowly import slow_after
 
 
-@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
+@pytest.mark.parametrize("gradient", slow_after(1, ["adjoint", "backprop"]))
 @pytest.mark.parametrize("part", ["layer", "dynamics"])
 def test_training_goes_on_past_a_frozen_block(part, gradient):
     keras.utils.set_random_seed(0)

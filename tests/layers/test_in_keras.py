@@ -86,6 +86,7 @@ def test_models_are_built_again_and_again_as_a_tuner_does():
         assert model.weights[0].path == "sequential/ode_layer/first_step"
 
 
+@pytest.mark.slow
 def test_batches_one_by_one_return_loss_and_metrics_first():
     model = classifier()
     named = model.train_on_batch(X, Y, return_dict=True)
@@ -96,7 +97,7 @@ def test_batches_one_by_one_return_loss_and_metrics_first():
     assert len(model.evaluate(X, Y, verbose=0)) == 2
 
 
-@pytest.mark.parametrize("passes_it_on", [True, False])
+@pytest.mark.parametrize("passes_it_on", slow_after(1, [False, True]))
 def test_a_model_of_your_own_class_trains_it_where_its_call_takes_training(passes_it_on):
     """Keras calls a model without the argument as in inference; so do its dropouts."""
 
@@ -147,6 +148,7 @@ class ODECell(keras.layers.Layer):
         return self.jump(inputs, [self.flow(states[0], training=training)])
 
 
+@pytest.mark.slow
 def test_a_recurrent_network_of_it_is_the_same_in_tensorflows_loop_as_unrolled():
     trained, x = [], X.reshape(16, 2, 2)
     for unroll in (False, True):

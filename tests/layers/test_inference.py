@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from node_transfer import DenseDynamics, ODELayer
+from tests.slowly import slow_after
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(16, 4)).astype("float32")
@@ -32,7 +33,7 @@ def operations(graph):
     return {node.op for node in nodes}
 
 
-@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
+@pytest.mark.parametrize("gradient", slow_after(1, ["adjoint", "backprop"]))
 def test_inference_writes_no_variable(gradient):
     model = model_with(ODELayer(DenseDynamics(3), gradient=gradient))
     model.fit(X, np.zeros(16), verbose=0)
@@ -99,7 +100,7 @@ def test_gradient_from_outside_a_function_of_inference_is_that_of_the_steps():
     assert np.allclose(*gradients, atol=1e-5)
 
 
-@pytest.mark.parametrize("save", ["export", "tf.saved_model.save"])
+@pytest.mark.parametrize("save", slow_after(1, ["export", "tf.saved_model.save"]))
 def test_model_that_was_never_called_is_saved_for_serving(save, tmp_path):
     model = model_with(ODELayer(DenseDynamics(3)))
     model.save(tmp_path / "model.keras")

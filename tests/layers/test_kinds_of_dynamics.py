@@ -129,8 +129,6 @@ def model_of(layer):
 
 QUICK = [
     "a layer of h alone",
-    "a layer with an empty build",
-    "a sequential model",
     "a functional model of [t, h]",
     "a registered function of t and h",
 ]

@@ -59,6 +59,7 @@ def test_solver_without_steps_of_its_own_is_counted_too():
     assert history["nfe_forward"][1] > 1
 
 
+@pytest.mark.slow
 def test_each_layer_of_a_model_has_its_own_names():
     layers = [steps(1), steps(2), steps(3, nfe_prefix="last_")]
     model = model_of(*layers)

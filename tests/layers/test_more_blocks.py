@@ -207,7 +207,7 @@ ADJOINT = {"method": "dopri5", "rtol": 1e-7, "atol": 1e-7, "gradient": "adjoint"
 @pytest.mark.parametrize(
     ("make", "solver"),
     slow_after(
-        2, [(anode, GRID), (anodev2, ADJOINT), (anodev2, GRID), (anodev2_conv, GRID)]
+        1, [(anode, GRID), (anodev2, ADJOINT), (anodev2, GRID), (anodev2_conv, GRID)]
     ),
 )
 def test_gradients_are_those_of_finite_differences(make, solver):

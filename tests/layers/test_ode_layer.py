@@ -72,7 +72,7 @@ def test_output_is_the_solution_of_odeint():
 @pytest.mark.parametrize(
     "policy", slow_after(1, ["mixed_float16", "mixed_bfloat16", "bfloat16"])
 )
-@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
+@pytest.mark.parametrize("gradient", slow_after(1, ["backprop", "adjoint"]))
 def test_half_precision_policy_solves_in_float32(policy, gradient):
     keras.config.set_dtype_policy(policy)
     dtypes = []
@@ -141,7 +141,7 @@ def test_evaluation_counts_forward_evaluations_only():
     assert (layer.nfe.forward, layer.nfe.backward) == (12, 0)
 
 
-@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
+@pytest.mark.parametrize("gradient", slow_after(1, ["adjoint", "backprop"]))
 def test_steady_training_wastes_no_evaluation(gradient):
     layer = ODELayer(DenseDynamics(16), gradient=gradient)
     x, y = batch((64, 12))

@@ -106,6 +106,7 @@ def test_frozen_normalisation_keeps_its_statistics_and_costs_nothing():
     assert layer.nfe.forward == 12
 
 
+@pytest.mark.slow
 def test_normalised_model_reloads_to_the_same_function(tmp_path):
     inputs = keras.Input((5,))
     model = keras.Model(inputs, keras.layers.Dense(1)(normed()[0](inputs)))

@@ -42,7 +42,7 @@ def classifier(**changes):
 @pytest.mark.parametrize(
     ("block", "dynamics", "weights"),
     [
-        pytest.param(*c, marks=[pytest.mark.slow] * (c[1] == "conv" or "v2" in c[0]))
+        pytest.param(*c, marks=[] if c[:2] == ("anode", "dense") else [pytest.mark.slow])
         for c in CASES
     ],
 )

@@ -101,6 +101,7 @@ def test_batch_statistics_are_those_of_training_only_in_training():
     assert np.any(norm.moving_mean != 0)
 
 
+@pytest.mark.slow
 def test_config_makes_the_same_model_twice_and_stays_as_it_was():
     keras.config.set_dtype_policy("mixed_bfloat16")
     model = MODELS["conv"]()

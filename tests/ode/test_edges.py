@@ -8,6 +8,7 @@ import tensorflow as tf
 from benchmarks.block import make_block, relative_error, truth
 from node_transfer import ODESolveError, odeint
 from node_transfer.ode import failure
+from tests.slowly import slow_after
 
 
 def decay(t, y):
@@ -71,7 +72,7 @@ def test_limit_of_steps_is_from_one_output_time_to_the_next():
         odeint(late, tf.ones([1]), [0.0, 1.0, 2.0], options=options)
 
 
-@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize("graph", slow_after(1, [True, False]))
 def test_what_a_failed_solve_reached_is_kept(graph):
     def call():
         return odeint(

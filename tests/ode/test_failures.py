@@ -101,6 +101,7 @@ def test_failing_adjoint_raises_and_says_that_it_was_the_adjoint():
         tape.gradient(y, y0)
 
 
+@pytest.mark.slow
 def test_bdf_that_cannot_go_on_raises():
     with pytest.raises(ODESolveError, match="bdf"):
         solve(method="bdf", gradient="adjoint", options={"max_num_steps": 20})

@@ -99,7 +99,7 @@ def test_states_may_have_more_axes(gradient):
         assert np.abs(a - b).max() < 1e-6 * np.abs(b).max()
 
 
-@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
+@pytest.mark.parametrize("gradient", slow_after(1, ["adjoint", "backprop"]))
 def test_gradient_within_tensorflows_loop_is_that_within_pythons(gradient):
     values = problem_tensors()
     weights = [tf.Variable(x) for x in values[1:]]

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from node_transfer import ODESolveError, odeint
+from tests.slowly import slow_after
 
 RNG = np.random.default_rng(3)
 ALONE = {"options": {"per_sample": True}, "rtol": 1e-3, "atol": 1e-3}
@@ -35,7 +36,7 @@ def test_a_hard_sample_is_as_exact_among_many_easy_ones_as_alone():
     assert np.allclose(single, joint_of_one, rtol=0, atol=1e-14)
 
 
-@pytest.mark.parametrize("times", [(0, 1), (1, 0.4, 0.3, -0.5)])
+@pytest.mark.parametrize("times", slow_after(1, [[1, 0.4, 0.3, -0.5], [0, 1]]))
 def test_solution_and_counts_do_not_depend_on_the_batch(times):
     rates = [0.1, 3, 8]
 
@@ -51,7 +52,7 @@ def test_solution_and_counts_do_not_depend_on_the_batch(times):
         assert int(info.rejected[i]) == int(own.rejected[0])
 
 
-@pytest.mark.parametrize("method", ["dopri5", "dop853", "bosh3"])
+@pytest.mark.parametrize("method", slow_after(1, ["dopri5", "dop853", "bosh3"]))
 def test_function_is_given_a_time_for_each_sample(method):
     y0 = tf.constant(RNG.normal(size=(4, 2, 3)))
     seen = []
@@ -67,8 +68,8 @@ def test_function_is_given_a_time_for_each_sample(method):
         assert np.allclose(y[i], y0 * np.exp(np.sin(time)), rtol=1e-6)
 
 
-@pytest.mark.parametrize("graph", [False, True])
-@pytest.mark.parametrize("times", [(0, 1), (0, 0.3, 0.35, 1)])
+@pytest.mark.parametrize("graph", slow_after(1, [True, False]))
+@pytest.mark.parametrize("times", slow_after(1, [[0, 0.3, 0.35, 1], [0, 1]]))
 def test_gradients_agree_with_those_of_a_tight_joint_solve(times, graph):
     y0 = {"a": tf.constant(RNG.normal(size=(3, 2))), "b": tf.zeros([3], tf.float64)}
     kernel = tf.Variable(RNG.normal(size=(2, 2)))

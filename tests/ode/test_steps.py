@@ -125,10 +125,7 @@ def test_jump_at_the_start_is_stepped_away_from():
     assert int(info.rejected) == 0
 
 
-@pytest.mark.parametrize(
-    "gradient",
-    ["backprop", "adjoint", pytest.param("autodiff", marks=pytest.mark.slow)],
-)
+@pytest.mark.parametrize("gradient", slow_after(1, ["adjoint", "backprop", "autodiff"]))
 def test_gradient_goes_through_jumps(gradient):
     rate = tf.Variable(2.0, dtype=tf.float64)
 

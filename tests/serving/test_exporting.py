@@ -160,6 +160,7 @@ def test_solver_asked_for_is_in_the_export_with_what_it_costs(monkeypatch, tmp_p
     assert (done.solver, done.why) == ("euler, 1 step", None)
 
 
+@pytest.mark.slow
 def test_export_that_says_something_else_is_not_kept(monkeypatch, tmp_path):
     def off(format_name, path, batches):
         return [x + 1e-3 for x in asked_inside(format_name, path, batches)]

@@ -161,6 +161,7 @@ def test_ode_run_trains_saves_and_evaluates_at_other_tolerances(
     )
 
 
+@pytest.mark.slow
 def test_fresh_process_prints_the_same_numbers(baseline_run):
     command = [sys.executable, "experiments/evaluate.py", f"--model={baseline_run.path}"]
     output = subprocess.run(

@@ -111,7 +111,7 @@ def mirrored(cases):
     return results | {"normalization": member.normalize(workers)}
 
 
-@pytest.mark.parametrize("cases", slow_after(1, [["backprop"], ["adjoint", "mixed"]]))
+@pytest.mark.parametrize("cases", slow_after(0, [["backprop"], ["adjoint", "mixed"]]))
 def test_two_devices_compute_what_one_does(cases, one_device):
     results = in_own_process(mirrored, cases)
     check_averages(results.pop("normalization"), replicas=2)

@@ -114,6 +114,7 @@ def test_several_workers_are_for_a_new_process(monkeypatch):
         make_strategy("multi_worker")
 
 
+@pytest.mark.slow
 def test_a_port_in_use_is_one_sentence(monkeypatch):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
