@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
@@ -19,6 +20,10 @@ VALIDATION, TRAINING, CONTROL = (
 )
 COLOURS = {VALIDATION: "#0072B2", TRAINING: "#E69F00", CONTROL: "#999999"}
 ROW_INCHES = 1.5
+SPIKE = (
+    2.5  # so many times the next lower loss: a scale that held it would show little else
+)
+FEW = 20  # and if no more than one loss in so many is as high
 
 
 def draw(sweep: Sweep, folder) -> Figure | None:
@@ -42,6 +47,7 @@ def draw(sweep: Sweep, folder) -> Figure | None:
                 _draw_panel(panel, sweep, name, quantity)
             row[0].set_title(title, loc="left", fontsize=11)
             row[0].yaxis.set_major_formatter(PercentFormatter(1.0))
+        spikes = mark_spikes(axes[:, 1])
         for panel in axes[-1]:
             style.label_epochs(panel, 5)
         compared = any(curves_of(sweep, CONTROLS.get(name)) for name in rows)
@@ -58,7 +64,8 @@ def draw(sweep: Sweep, folder) -> Figure | None:
         "training_curves",
         "Accuracy and loss while training and on the validation images, a line a run, "
         "the same scales for all; grey: the validation curve of the same training "
-        "without the block. What goes on is drawn as far as it came.",
+        "without the block. What goes on is drawn as far as it came."
+        + (" A triangle: a loss beyond the scale, with its value." if spikes else ""),
         "; ".join(titles) + ".",
     )
 
@@ -73,6 +80,52 @@ def _draw_panel(panel, sweep: Sweep, name: str, quantity: str) -> None:
             epochs, values = run.history["epoch"], run.history[column]
             panel.plot(epochs, values, color=COLOURS[what], linewidth=1.0)
     panel.set_ylabel(quantity)
+
+
+def mark_spikes(panels) -> bool:
+    """Ends the scale that panels share below the spikes, and marks these at its edge.
+
+    Args:
+        panels: Axes of losses with one scale, in which all lines are drawn.
+
+    Returns:
+        Whether there are any.
+    """
+    lines = [(panel, line) for panel in panels for line in panel.get_lines()]
+    top = top_without_spikes(np.concatenate([line.get_ydata() for _, line in lines]))
+    if top is None:
+        return False
+    panels[0].set_ylim(-0.05 * top, 1.05 * top)
+    for panel, line in lines:
+        epochs, losses = line.get_xdata(), line.get_ydata()
+        if not np.any(losses > top):
+            continue
+        epoch, loss = max(zip(epochs, losses, strict=True), key=lambda point: point[1])
+        panel.annotate(
+            f"{loss:.3g}",
+            (epoch, 1.0),
+            (5, -4),
+            panel.get_xaxis_transform(),
+            "offset points",
+            color=line.get_color(),
+            fontsize=9,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        )
+        place = {"transform": panel.get_xaxis_transform(), "clip_on": False}
+        panel.plot(epoch, 1.0, "^", color=line.get_color(), **place)
+    return True
+
+
+def top_without_spikes(losses: np.ndarray) -> float | None:
+    """Returns the highest loss below the spikes, `None` where there are none.
+
+    A descent, however steep, goes through what lies between; a spike does not.
+    """
+    ordered = np.sort(losses[np.isfinite(losses) & (losses > 0)])
+    few = len(ordered) // FEW
+    lower, higher = ordered[-few - 1 : -1], ordered[len(ordered) - few :]
+    apart = higher >= SPIKE * lower
+    return float(lower[np.argmax(apart)]) if np.any(apart) else None
 
 
 def curves_of(sweep: Sweep, name: str | None) -> Mapping[int, Run | UnfinishedRun]:

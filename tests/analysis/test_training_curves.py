@@ -1,0 +1,49 @@
+"""The scale of the losses in the picture of whole trainings."""
+
+import numpy as np
+import pytest
+
+from node_transfer.analysis import style
+from node_transfer.analysis.training_curves import mark_spikes, top_without_spikes
+
+EPOCHS = np.arange(1, 21)
+DESCENT = 2.3 * 0.55 ** (EPOCHS - 1) + 0.02
+FLAT = np.full(20, 0.7)
+
+
+@pytest.mark.parametrize(
+    ("spikes", "top"), [([], None), ([6.7], 2.32), ([6.7, 1e30], 2.32), ([5.0], None)]
+)
+def test_scale_ends_below_a_spike_and_never_cuts_a_descent(spikes, top):
+    losses = np.concatenate([DESCENT, FLAT, spikes])
+    assert top_without_spikes(losses) == (top and pytest.approx(top))
+
+
+def test_what_is_not_rare_is_no_spike():
+    assert top_without_spikes(np.concatenate([DESCENT, [50.0] * 3])) is None
+
+
+def test_losses_that_are_no_numbers_or_few_are_left_alone():
+    assert top_without_spikes(np.array([np.nan, np.inf, 1.0])) is None
+    assert top_without_spikes(np.array([])) is None
+
+
+def test_a_spike_is_at_the_edge_with_its_value_and_the_rest_fills_the_scale():
+    spiky = FLAT.copy()
+    spiky[4] = 6.73
+    with style.grid(5, 4, 2, 2) as (_, axes):
+        axes[0, 1].plot(EPOCHS, DESCENT)
+        axes[1, 1].plot(EPOCHS, spiky)
+        assert mark_spikes(axes[:, 1])
+        assert axes[0, 1].get_ylim()[1] == pytest.approx(1.05 * DESCENT[0])
+        assert not axes[0, 1].texts
+        (text,) = axes[1, 1].texts
+        assert (text.get_text(), text.xy) == ("6.73", (5, 1.0))
+
+
+def test_curves_without_spikes_keep_their_scale():
+    with style.grid(5, 4, 1, 2) as (_, axes):
+        axes[0, 1].plot(EPOCHS, DESCENT)
+        before = axes[0, 1].get_ylim()
+        assert not mark_spikes(axes[:, 1])
+        assert axes[0, 1].get_ylim() == before and len(axes[0, 1].get_lines()) == 1
