@@ -72,7 +72,15 @@ def gradient(
     )
     scale = tf.where(finite, divisor, tf.cast(float("nan"), scale.dtype))
 
-    def back_one_interval(i, y_bar, seen, source_bars, time_bars, nfe, first_step, least):
+    def drift_bars(back, i, y_bar):
+        """What the image is told of states solved back to the i-th time."""
+        if image is None:
+            return []
+        return image.drift_bars([x - y[i] for x, y in zip(back, outputs)], y_bar)
+
+    def back_one_interval(
+        i, y_bar, seen, drifts, source_bars, time_bars, nfe, first_step, least
+    ):
         y = [x[i] for x in outputs]
         bar = [x[i - 1] for x in output_bars]
         y_bar = add(y_bar, bar)
@@ -91,16 +99,19 @@ def gradient(
             phase="adjoint, backward in time",
         )
         y_bar = solution.y[num_components:]
+        drifts = add(drifts, drift_bars(solution.y[:num_components], i - 1, y_bar))
         nfe += solution.nfe
         least = tf.minimum(least, solution.suited_rejected_step)
         step = solution.suited_step
-        return i - 1, y_bar, seen, solution.q, time_bars, nfe, step, least
+        return i - 1, y_bar, seen, drifts, solution.q, time_bars, nfe, step, least
 
     time_bars = tf.zeros_like(times) if sources.times else tf.zeros([], times.dtype)
+    zero_bar = [tf.zeros_like(x[0]) for x in outputs]
     state = (
         tf.size(times) - 1,
-        [tf.zeros_like(x[0]) for x in outputs],
+        zero_bar,
         [tf.zeros_like(x[0]) for x in seen_bars],
+        [tf.zeros_like(x) for x in drift_bars(zero_bar, 0, zero_bar)],
         [_carried(x, times.dtype) for x in sources.zeros()],
         time_bars,
         tf.constant(0),
@@ -113,7 +124,7 @@ def gradient(
         state = tf.while_loop(
             lambda i, *_: i > 0, back_one_interval, state, parallel_iterations=1
         )
-    _, y_bar, _, source_bars, time_bars, nfe, suited_step, least = state
+    _, y_bar, _, drifts, source_bars, time_bars, nfe, suited_step, least = state
     if sources.times:
         start = [x[0] for x in outputs]
         at_start = inner_product(y_bar, func(times[0], start, sources.tensors))
@@ -131,6 +142,7 @@ def gradient(
         nfe,
         suited_step=suited_step,
         suited_rejected_step=least,
+        drift_bars=[scale * x for x in drifts],
     )
 
 

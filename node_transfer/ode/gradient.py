@@ -17,9 +17,11 @@ class SolvedProblem(NamedTuple):
         times: The output times, the initial one first.
         solution: What the forward solve returned.
         image: The `loop_state.Image` of an adjoint's solve, where there is one, with
-            `output_bars`, the cotangents of the outputs' image, a list, and
+            `output_bars`, the cotangents of the outputs' image, a list;
             `start(i, y_bar, bars)`, what it starts from at the i-th time, given the
-            cotangents there of the state and of its image.
+            cotangents there of the state and of its image; and `drift_bars(drift,
+            y_bar)`, a list, what it is to be told of how far a state that was solved
+            back is from the one that it was, given the cotangent there.
     """
 
     func: Callable
@@ -39,6 +41,7 @@ class Gradient(NamedTuple):
         nfe: Evaluations of f, each with its vector-Jacobian product.
         suited_step, suited_rejected_step: As in `solution.Solution`, of the last solve
             that the gradient took: of the forward one where it took none of its own.
+        drift_bars: What an image's `drift_bars` are, summed over the output times.
     """
 
     y0_bar: list[tf.Tensor]
@@ -47,3 +50,4 @@ class Gradient(NamedTuple):
     nfe: tf.Tensor
     suited_step: tf.Tensor
     suited_rejected_step: tf.Tensor
+    drift_bars: list[tf.Tensor] | tuple = ()

@@ -131,6 +131,8 @@ def gradient(
     bars = [inner.y0_bar[0], *inner.source_bars[:num_tensors]]
     of_reduced = back(narrowing, reduced, bars, [h0, *constants])
     y0_bar, *source_bars = add(of_image, of_reduced)
+    for drift_bar in inner.drift_bars:
+        source_bars[0] += tf.matmul(narrow.out, drift_bar, transpose_a=True)
     source_bars += inner.source_bars[num_tensors:]
     return inner._replace(y0_bar=[y0_bar], source_bars=source_bars)
 
@@ -197,6 +199,12 @@ class _OfAdjoint:
 
     def changes(self, dy, duration=None) -> list[tf.Tensor]:
         return [*self._narrow.changes(dy, duration), self._of_a(dy[2])]
+
+    def drift_bars(self, drift, y_bar) -> list[tf.Tensor]:
+        """`[d(c)' a_z]`, with the drift d(c) of c; of A it is the gradient B' d(c)' a_z."""
+        (_, c), (z_bar, _) = drift, y_bar
+        c, z_bar = (tf.reshape(x, [-1, x.shape[-1]]) for x in (c, z_bar))
+        return [tf.matmul(c, z_bar, transpose_a=True)]
 
     def _of_a(self, z_bar) -> tf.Tensor:
         return _times(z_bar, self._narrow.into, transpose=True)

@@ -195,3 +195,20 @@ def test_it_is_for_wide_states_and_what_looks_at_no_part_of_them(
     usual = {"method": "dopri5", "gradient": "adjoint", "options": None}
     solver = Solver(1e-5, 1e-5, **(usual | solver))
     assert low_rank.is_worthwhile(f, solver) == answer
+
+
+@pytest.mark.parametrize("times", slow_after(1, [[0.0, 0.5, 0.7, 1.0], [1.0, 0.0]]))
+def test_adjoint_is_as_exact_where_a_state_solved_back_strays_from_what_it_was(times):
+    """What contracts forward grows back, and its errors with it."""
+    h0, into, _, *rest = problem_tensors()
+    into = np.linalg.qr(into)[0]
+    rate = 12.0 * np.sign(times[-1] - times[0])
+    tensors = [h0, tf.constant(into), tf.constant(-rate * into.T), *rest]
+    tight = {"method": "dop853", "rtol": 1e-10, "atol": 1e-10, "gradient": "backprop"}
+    exact = solved(tensors, times, tight, in_few=False)[2]
+    few, plain = both_ways(tensors, times, method="dopri5", gradient="adjoint")
+    assert few[1] == plain[1]
+    for name, a, b, value in zip(NAMES, few[2], plain[2], exact, strict=True):
+        errors = (np.abs(x - value).max() / np.abs(value).max() for x in (a, b))
+        error, error_as_it_comes = errors
+        assert error < max(2 * error_as_it_comes, 1e-5), name
