@@ -51,14 +51,20 @@ class DenseDynamics(OneHiddenLayer):
         offset = t * ops.squeeze(self.time_kernel, 0) + self.hidden_bias
         return self.through_hidden(inputs, offset) + self.output_bias
 
-    def low_rank(self, value) -> LowRankFunction:
+    def low_rank(self, value) -> LowRankFunction | None:
         """The same function, for `ODELayer` to solve in the hidden layer's width.
 
         A method of this class alone: one that extends it may compute something else.
 
         Args:
             value: Gives the tensor of a weight.
+
+        Returns:
+            It; `None` where somebody put other methods in place of those it stands for.
         """
+        methods = (getattr(f, "__func__", f) for f in (self.call, self.through_hidden))
+        if tuple(methods) != _OF_LOW_RANK:
+            return None
 
         def inner(t, z, time_kernel, hidden_bias):
             return self.activation(z + (t * time_kernel[0] + hidden_bias))
@@ -73,3 +79,6 @@ class DenseDynamics(OneHiddenLayer):
 
     def compute_output_shape(self, t_shape, inputs_shape):
         return inputs_shape
+
+
+_OF_LOW_RANK = DenseDynamics.call, DenseDynamics.through_hidden

@@ -56,13 +56,14 @@ class FixedDynamics:
         They can in their own class alone, and with all that they compute in one dtype.
         """
         dynamics = self._dynamics
-        own = "low_rank" in vars(type(dynamics)) and "call" not in vars(dynamics)
-        if not own or self._weights:
+        if "low_rank" not in vars(type(dynamics)) or self._weights:
             return None
         still = {id(v): tensor for v, tensor in self._still}
         function = dynamics.low_rank(
             lambda v: still.get(id(v), tf.convert_to_tensor(v.value))
         )
+        if function is None:
+            return None
         kinds = {x.dtype for x in tf.nest.flatten(function.constants)}
         if kinds != {dtype} or dynamics.compute_dtype != dtype.name:
             return None  # also where Keras casts weights for the layer that is called

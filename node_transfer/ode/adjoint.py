@@ -76,7 +76,8 @@ def gradient(
         """What the image is told of states solved back to the i-th time."""
         if image is None:
             return []
-        return image.drift_bars([x - y[i] for x, y in zip(back, outputs)], y_bar)
+        drift = [x - y[i] for x, y in zip(back, outputs, strict=True)]
+        return image.drift_bars(drift, y_bar)
 
     def back_one_interval(
         i, y_bar, seen, drifts, source_bars, time_bars, nfe, first_step, least

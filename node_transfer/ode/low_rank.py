@@ -8,9 +8,12 @@ of n, z = h A is the solution of an ODE of its own, and h of its values alone:
 A Runge-Kutta method commutes with such affine maps: its stages, states between two steps
 and estimates of the error for h are the images of those for (z, c). So these are solved
 for; h moves with them, from step to step, and errors are measured in it, which makes the
-steps those of h. So with the adjoint, whose state is a(t) = a(t1) + (dL/dz)(t) A'. The
-result is the same but for rounding; a stage costs one product of m x n numbers in place
-of two of d, and what a gradient keeps of a step m + n numbers in place of d.
+steps those of h. So with the adjoint, whose state is a(t) = a(t1) + (dL/dz)(t) A', and
+whose gradient for A is of the states as it solves them back, B' d(c)' (dL/dz) for their
+drift d(c) at each output time. The result is the same but for rounding, and but for the
+sums that the adjoint's integrals for A and B are. A stage costs one product of m x n
+numbers in place of two of d, and what a gradient keeps of a step m + n numbers in place
+of d.
 
 Reference: McLachlan, Modin, Munthe-Kaas & Verdier (2016), B-series methods are exactly
 the affine equivariant methods, Numerische Mathematik 133, arXiv:1409.1019.
@@ -75,8 +78,8 @@ def integrate(
         first_step=first_step,
         record=record,
     )
-    *inner_outputs, outputs = solution.outputs
-    return solution._replace(outputs=[outputs], inner_outputs=inner_outputs)
+    inner_outputs, outputs = solution.outputs
+    return solution._replace(outputs=[outputs], inner_outputs=[inner_outputs])
 
 
 def gradient(
@@ -95,15 +98,15 @@ def gradient(
     times, solution = solved.times, solved.solution
     # Copies made here: a tape inside a loop does not see tensors from outside it.
     h0, *constants = (tf.identity(x) for x in (*solved.y0, *sources.tensors))
-    z_outputs, c_outputs = (tf.identity(x) for x in cast(list, solution.inner_outputs))
+    (inner_outputs,) = (tf.identity(x) for x in cast(list, solution.inner_outputs))
     with tf.GradientTape(watch_accessed_variables=False) as narrowing:
         narrowing.watch([h0, *constants])
         narrow = _Narrow.of(function, h0, constants)
         reduced = [narrow.z0, *narrow.tensors]
     with tf.GradientTape(watch_accessed_variables=False) as imaging:
-        imaging.watch([c_outputs, h0, *constants])
+        imaging.watch([inner_outputs, h0, *constants])
         durations = tf.reshape(times[1:] - times[0], [-1, *[1] * h0.shape.rank])
-        outputs = h0 + narrow.changes([z_outputs, c_outputs], durations)[0]
+        outputs = h0 + narrow.changes([inner_outputs], durations)[0]
 
     def back(tape, values, bars, to):
         return tape.gradient(
@@ -113,22 +116,23 @@ def gradient(
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
 
-    to_image = [c_outputs, h0, *constants]
-    c_bars, *of_image = back(imaging, outputs, output_bars[0], to_image)
+    to_image = [inner_outputs, h0, *constants]
+    inner_bars, *of_image = back(imaging, outputs, output_bars[0], to_image)
     inner = methods.GRADIENTS[solver.gradient].load()(
         solver,
         SolvedProblem(
             narrow.rhs,
             narrow.start(),
             times,
-            solution._replace(outputs=[z_outputs, c_outputs]),
+            solution._replace(outputs=[inner_outputs]),
             image=_OfAdjoint(narrow, solved.solution.outputs, output_bars),
         ),
-        [tf.zeros_like(z_outputs), c_bars],
+        [inner_bars],
         Sources(tuple(narrow.tensors), sources.variables, times=False),
     )
     num_tensors = len(narrow.tensors)
-    bars = [inner.y0_bar[0], *inner.source_bars[:num_tensors]]
+    z_bar, _ = narrow.parts(inner.y0_bar[0])
+    bars = [z_bar, *inner.source_bars[:num_tensors]]
     of_reduced = back(narrowing, reduced, bars, [h0, *constants])
     y0_bar, *source_bars = add(of_image, of_reduced)
     for drift_bar in inner.drift_bars:
@@ -163,20 +167,23 @@ class _Narrow:
         return cls(function, _times(h0, into), into, out, bias, tensors)
 
     def rhs(self, t, state, tensors) -> list[tf.Tensor]:
-        """`[dz/dt, dc/dt]`."""
-        z, c = state
+        """`[d(z, c)/dt]`."""
+        z, _ = self.parts(state[0])
         mixed, drift, *others = tensors
-        dc = tf.cast(self.function.inner(t, z, *others), c.dtype)
-        return [_times(dc, mixed) + drift, dc]
+        dc = tf.cast(self.function.inner(t, z, *others), z.dtype)
+        return [tf.concat([_times(dc, mixed) + drift, dc], axis=-1)]
 
     def start(self) -> list[tf.Tensor]:
-        """`[z, c]` where h is h0."""
-        size = self.out.shape[:1]
-        zero = tf.zeros(tf.concat([tf.shape(self.z0)[:-1], size], 0), self.z0.dtype)
-        return [self.z0, tf.ensure_shape(zero, [*self.z0.shape[:-1], *size])]
+        """`[(z, c)]` where h is h0."""
+        to_c = [[0, 0]] * (self.z0.shape.rank - 1) + [[0, self.out.shape[0]]]
+        return [tf.pad(self.z0, to_c)]
+
+    def parts(self, state) -> list[tf.Tensor]:
+        """z and c, which are one tensor while they are solved for, or changes of both."""
+        return tf.split(state, [self.into.shape[1], self.out.shape[0]], axis=-1)
 
     def changes(self, dy, duration=None) -> list[tf.Tensor]:
-        change = _times(dy[1], self.out)
+        change = _times(self.parts(dy[0])[1], self.out)
         return [change if duration is None else change + duration * self.bias]
 
 
@@ -195,18 +202,19 @@ class _OfAdjoint:
 
     def start(self, i, y_bar: list, bars: list) -> list[tf.Tensor]:
         """`[h, a]` at the i-th time, given the cotangents of (z, c) and of h there."""
-        return [self._outputs[0][i - 1], bars[0] + self._of_a(y_bar[0])]
+        return [self._outputs[0][i - 1], bars[0] + self._of_a(y_bar)]
 
     def changes(self, dy, duration=None) -> list[tf.Tensor]:
-        return [*self._narrow.changes(dy, duration), self._of_a(dy[2])]
+        return [*self._narrow.changes(dy[:1], duration), self._of_a(dy[1:])]
 
     def drift_bars(self, drift, y_bar) -> list[tf.Tensor]:
-        """`[d(c)' a_z]`, with the drift d(c) of c; of A it is the gradient B' d(c)' a_z."""
-        (_, c), (z_bar, _) = drift, y_bar
+        """Of the drift d(c) of c, `[d(c)' a_z]`: B' times it is A's gradient of it."""
+        (_, c), (z_bar, _) = (self._narrow.parts(x[0]) for x in (drift, y_bar))
         c, z_bar = (tf.reshape(x, [-1, x.shape[-1]]) for x in (c, z_bar))
         return [tf.matmul(c, z_bar, transpose_a=True)]
 
-    def _of_a(self, z_bar) -> tf.Tensor:
+    def _of_a(self, bar) -> tf.Tensor:
+        z_bar, _ = self._narrow.parts(bar[0])
         return _times(z_bar, self._narrow.into, transpose=True)
 
 

@@ -98,6 +98,11 @@ def solve(func: Callable, y0, t, solver: Solver, constants: dict | None = None):
             "per_sample is True and t is a tensor, whose gradient it does not have: pass "
             "t as numbers."
         )
+    if problem.low_rank is not None and problem.time_gradient:
+        raise ValueError(
+            "func is a LowRankFunction and t is a tensor, whose gradient it does not "
+            "have: pass t as numbers."
+        )
     if solver.options.norm is not None:
         solver = solver.with_norm_of(y0)
     if problem.times.shape[0] == 1:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from node_transfer import ConvDynamics, ODELayer, export
 from node_transfer.errors import UserError
 from node_transfer.models.blocks import make_block
+from node_transfer.ode import low_rank
 from node_transfer.runs.config import NODE_RK
 from node_transfer.serving import comparison, exporting, formats, grid
 from node_transfer.serving.opening import open_model
@@ -65,6 +66,20 @@ def test_export_says_what_keras_says_where_the_package_is_not(
     assert (done.solver, done.solver_cost) == (done.trained, 0.0)
     assert done.labels.read_text().split() == list(NAMES)
     assert not [name for name in told(tmp_path) if name.startswith("partial-")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format_name", ENDINGS)
+def test_a_block_that_is_solved_in_its_hidden_width_keeps_its_solver(
+    format_name, inside, monkeypatch, tmp_path
+):
+    if format_name == "onnx":
+        pytest.importorskip("tf2onnx")
+    for name in ("LEAST_WIDTH", "LEAST_RATIO"):
+        monkeypatch.setattr(low_rank, name, 1)
+    output = tmp_path / f"served{ENDINGS[format_name]}"
+    done = export(classifier(ode()), output, format_name)
+    assert (done.solver, done.solver_cost) == (done.trained, 0.0)
 
 
 @pytest.mark.slow
