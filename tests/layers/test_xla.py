@@ -24,15 +24,9 @@ def trained(jit_compile, **kwargs):
     return history.history, model.get_weights(), model.predict(X, verbose=0)
 
 
-@pytest.mark.parametrize(
-    ("kwargs", "gradient"),
-    [
-        (RK4, "backprop"),
-        pytest.param(RK4, "adjoint", marks=pytest.mark.slow),
-        pytest.param(DOPRI5, "backprop", marks=pytest.mark.slow),
-        pytest.param(DOPRI5, "adjoint", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kwargs", [RK4, DOPRI5])
+@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
 def test_fit_compiled_by_xla_gives_the_same(kwargs, gradient):
     (logs, weights, predicted), (plain_logs, plain_weights, plain) = (
         trained(jit_compile, gradient=gradient, **kwargs) for jit_compile in (True, False)

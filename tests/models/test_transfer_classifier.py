@@ -192,6 +192,7 @@ def test_model_trains_saves_and_reloads_bit_for_bit(kind, tmp_path):
     assert (again.num_classes, again.image_size) == (5, 32)
 
 
+@pytest.mark.slow
 def test_reloaded_model_trains_on(tmp_path):
     model = MODELS["dense"]()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

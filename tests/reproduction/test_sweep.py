@@ -196,7 +196,7 @@ def test_a_run_that_diverged_is_not_made_again(tmp_path):
 @pytest.mark.parametrize(
     ("flag", "sentence"),
     slow_after(
-        4,
+        2,
         [
             ("--seeds=a", "pass whole numbers"),
             ("--models=resnet", "no model of the preset"),
