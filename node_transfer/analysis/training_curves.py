@@ -20,10 +20,9 @@ VALIDATION, TRAINING, CONTROL = (
 )
 COLOURS = {VALIDATION: "#0072B2", TRAINING: "#E69F00", CONTROL: "#999999"}
 ROW_INCHES = 1.5
-SPIKE = (
-    2.5  # so many times the next lower loss: a scale that held it would show little else
-)
-FEW = 20  # and if no more than one loss in so many is as high
+# A spike is so many times the next lower loss, and no more than one loss in so many is as
+# high: a scale that held it would show little else.
+SPIKE, FEW = 2.5, 20
 
 
 def draw(sweep: Sweep, folder) -> Figure | None:
@@ -100,7 +99,8 @@ def mark_spikes(panels) -> bool:
         epochs, losses = line.get_xdata(), line.get_ydata()
         if not np.any(losses > top):
             continue
-        epoch, loss = max(zip(epochs, losses, strict=True), key=lambda point: point[1])
+        highest = np.nanargmax(losses)
+        epoch, loss = epochs[highest], losses[highest]
         panel.annotate(
             f"{loss:.3g}",
             (epoch, 1.0),

@@ -20,7 +20,6 @@ the affine equivariant methods, Numerische Mathematik 133, arXiv:1409.1019.
 """
 
 import dataclasses
-from typing import cast
 
 import tensorflow as tf
 
@@ -79,7 +78,7 @@ def integrate(
         record=record,
     )
     inner_outputs, outputs = solution.outputs
-    return solution._replace(outputs=[outputs], inner_outputs=[inner_outputs])
+    return solution._replace(outputs=[outputs], inner_outputs=inner_outputs)
 
 
 def gradient(
@@ -98,7 +97,7 @@ def gradient(
     times, solution = solved.times, solved.solution
     # Copies made here: a tape inside a loop does not see tensors from outside it.
     h0, *constants = (tf.identity(x) for x in (*solved.y0, *sources.tensors))
-    (inner_outputs,) = (tf.identity(x) for x in cast(list, solution.inner_outputs))
+    inner_outputs = tf.identity(solution.inner_outputs)
     with tf.GradientTape(watch_accessed_variables=False) as narrowing:
         narrowing.watch([h0, *constants])
         narrow = _Narrow.of(function, h0, constants)

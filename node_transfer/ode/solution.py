@@ -36,7 +36,7 @@ class Solution(NamedTuple):
     suited_step: tf.Tensor
     suited_rejected_step: tf.Tensor
     status: tf.Tensor
-    inner_outputs: list | None = None
+    inner_outputs: tf.Tensor | None = None
 
 
 def reached_only(states: tf.Tensor, count: tf.Tensor) -> tf.Tensor:

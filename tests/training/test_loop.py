@@ -13,7 +13,6 @@ from node_transfer.training.loop import Loop
 from node_transfer.training.workers import Workers
 from tests.cluster import cluster, ends
 from tests.own_process import in_own_process
-from tests.slowly import slow_after
 from tests.training import member
 
 
@@ -111,7 +110,8 @@ def mirrored(cases):
     return results | {"normalization": member.normalize(workers)}
 
 
-@pytest.mark.parametrize("cases", slow_after(0, [["backprop"], ["adjoint", "mixed"]]))
+@pytest.mark.slow
+@pytest.mark.parametrize("cases", [["backprop"], ["adjoint", "mixed"]])
 def test_two_devices_compute_what_one_does(cases, one_device):
     results = in_own_process(mirrored, cases)
     check_averages(results.pop("normalization"), replicas=2)
