@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 
 from node_transfer.analysis import claim_words as words
-from node_transfer.analysis import inference, measures, protocol
+from node_transfer.analysis import inference, measures, protocol, provenance
 from node_transfer.analysis.claim_words import Part, judge
 from node_transfer.analysis.inference import (
     EQUIVALENT,
@@ -72,7 +72,7 @@ def test_accuracy(
     return Part(
         f"{MODELS[left].label} - {MODELS[right].label}",
         reading_of(sweep, left),
-        f"test accuracy{_declared(left, right, compare)}",
+        f"test accuracy{_declared(sweep, left, right, compare)}",
         f"{_of_one_run(sweep, tested)}{words.accuracies(tested)}: {_told(tested)}",
         text,
         judge(claimed, tested.outcome, outcome),
@@ -96,7 +96,7 @@ def epochs_to_level(sweep: Sweep, name: str, control: str, curve: str) -> Part:
     against, mark, what = compare(sweep, name, control, curve), "", "loss"
     if not is_loss(curve):
         against, what = _adjusted(sweep, against, compare), "accuracy"
-        mark = _declared(name, control, compare)
+        mark = _declared(sweep, name, control, compare)
     beside = against.outcome
     warm = reading_of(sweep, name) == "warm"
     start = {s: ours[s] + given[s] for s in seeds}
@@ -156,7 +156,10 @@ def seconds_to_level(sweep: Sweep, name: str, control: str) -> Part:
     baseline = measures.seconds_per_epoch(sweep, protocol.BASELINE)
     whole = {s: sweep.of(protocol.BASELINE)[s].epochs * baseline[s] / 60 for s in seeds}
     theirs = {s: of_run(control, s) for s in seeds}
-    tested, beside = _by_ratio(ours, whole), _by_ratio(ours, theirs)
+    tested, beside = (
+        _by_ratio(ours, times) if _of_one_commit(sweep, name, other, seeds) else UNTOLD
+        for other, times in ((protocol.BASELINE, whole), (control, theirs))
+    )
     count = len(seeds)
     warm = reading_of(sweep, name) == "warm"
     counted = {s: ours[s] + whole[s] for s in seeds}
@@ -229,15 +232,15 @@ def _factor(sweep: Sweep, result: protocol.Result, curve: str, window: str) -> s
     )
 
 
-def _declared(left: str, right: str, compare) -> str:
+def _declared(sweep: Sweep, left: str, right: str, compare) -> str:
     """` (P1)` of a declared comparison; empty of a secondary one."""
-    name = protocol.declared_name(left, right, compare)
+    name = protocol.declared(sweep, compare).get((left, right))
     return f" ({name})" if name else ""
 
 
 def _adjusted(sweep: Sweep, result: protocol.Result, compare) -> protocol.Result:
     """The same result; of a declared comparison the one after Holm's adjustment."""
-    name = protocol.declared_name(result.left, result.right, compare)
+    name = protocol.declared(sweep, compare).get((result.left, result.right))
     return protocol.primaries(sweep)[name][0] if name else result
 
 
@@ -268,6 +271,12 @@ def _by_ratio(ours: dict[int, float], theirs: dict[int, float]) -> str:
     compared = inference.compare([math.log(a / b) for a, b in pairs])
     outcome = inference.outcome(compared, TIME_MARGIN)
     return UNTOLD if outcome == EQUIVALENT or _small(compared) else outcome
+
+
+def _of_one_commit(sweep: Sweep, left: str, right: str, seeds: Iterable[int]) -> bool:
+    """Whether runs were made by one commit, or do not say by which."""
+    runs = [sweep.of(name)[seed] for name in (left, right) for seed in seeds]
+    return len({commit for run in runs for commit in provenance.commits_of(run)}) < 2
 
 
 def _small(compared: Comparison) -> bool:

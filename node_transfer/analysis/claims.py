@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from node_transfer.analysis import claim_evidence, paper
+from node_transfer.analysis import claim_evidence, paper, protocol
 from node_transfer.analysis import claim_parts as parts
 from node_transfer.analysis import claim_remarks as remarks
 from node_transfer.analysis.claim_words import (
@@ -21,7 +21,6 @@ from node_transfer.analysis.claim_words import (
 )
 from node_transfer.analysis.inference import EQUIVALENT, HIGHER, UNTOLD
 from node_transfer.analysis.lineup import CONTROLS
-from node_transfer.analysis.roughness import WINDOWS
 from node_transfer.analysis.runs import Sweep
 from node_transfer.analysis.stability import CURVES
 from node_transfer.errors import UserError
@@ -101,8 +100,7 @@ def evidence_of(sweeps: list[Sweep], benchmarks: Path | None = None) -> Evidence
     """
     found = {}
     for sweep in sweeps:
-        long = any(run.epochs >= WINDOWS["early"][1] for run in sweep.all_runs)
-        kind = "long" if long else "short"
+        kind = "long" if protocol.is_long(sweep) else "short"
         if kind in found:
             raise UserError(
                 f"{str(found[kind].folder)!r} and {str(sweep.folder)!r} are both sweeps "

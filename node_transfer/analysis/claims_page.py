@@ -168,10 +168,16 @@ def _seen_before_the_rules(sweep: Sweep) -> bool:
 
 def _of_the_runs(evidence: Evidence) -> list[str]:
     """What to know of the runs before their comparisons are read."""
+    several = len(evidence.sweeps) > 1
     said = [
-        sentence
+        f"*{sweep.folder.name}.* {sentence}" if several else sentence
         for sweep in evidence.sweeps
-        for sentence in provenance.processors(sweep) + provenance.other_starts(sweep)
+        for of_runs in (
+            provenance.processors,
+            provenance.commits,
+            provenance.other_starts,
+        )
+        for sentence in of_runs(sweep)
     ]
     return [line for sentence in said for line in (sentence, "")]
 

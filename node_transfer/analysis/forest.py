@@ -48,21 +48,21 @@ def draw(sweep: Sweep, folder) -> Figure | None:
         for name, _, c in rows
         if math.isfinite(c.mean)
     ]
+    declared = any(declared for rows, *_ in panels for _, declared, _ in rows)
+    blue = "blue: declared beforehand (P1 to P4), grey: secondary" if declared else ""
     return Figure(
         "forest",
         "Paired differences. A dot is a seed, a bar the 95 % interval over seeds and "
-        "test images, the band the margin of equivalence; blue: declared beforehand "
-        "(P1 to P4), grey: secondary. A comparison of fewer than three seeds has no bar; "
-        "a seed in which a model does not reach the level has no dot.",
+        "test images, the band the margin of equivalence; "
+        f"{blue or 'all are secondary'}. A comparison of fewer than three seeds has no "
+        "bar; a seed in which a model does not reach the level has no dot.",
         "; ".join(ends) + ".",
     )
 
 
 def _rows(sweep: Sweep, compare) -> list[tuple[str, bool, Comparison]]:
     """Returns label, whether it was declared, and the comparison."""
-    declared = {
-        (p.left, p.right): p.name for p in protocol.PRIMARIES if p.compare is compare
-    }
+    declared = protocol.declared(sweep, compare)
     found = []
     for left, right in dict.fromkeys([*declared, *COMPARISONS]):
         comparison = compare(sweep, left, right).comparison

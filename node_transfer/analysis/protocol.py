@@ -116,12 +116,19 @@ def more_than_control(
     return result if known else dataclasses.replace(result, outcome=inference.UNTOLD)
 
 
-def declared_name(left: str, right: str, compare) -> str | None:
-    """P1 to P4 for a comparison that was declared; `None`: it is secondary."""
-    for primary in PRIMARIES:
-        if (primary.left, primary.right) == (left, right) and primary.compare is compare:
-            return primary.name
-    return None
+def is_long(sweep: Sweep) -> bool:
+    """Whether a sweep is of long runs: one of them fills the early window."""
+    return any(run.epochs >= WINDOWS["early"][1] for run in sweep.all_runs)
+
+
+def declared(sweep: Sweep, compare) -> dict[tuple[str, str], str]:
+    """P1 to P4 by the pairs of models that are declared to be compared so.
+
+    They are declared of short runs: of long ones every comparison is secondary.
+    """
+    if is_long(sweep):
+        return {}
+    return {(p.left, p.right): p.name for p in PRIMARIES if p.compare is compare}
 
 
 def epochs_to_baselines_level(

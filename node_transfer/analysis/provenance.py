@@ -1,6 +1,7 @@
 """What runs were made of and with."""
 
 import math
+from collections.abc import Callable
 from pathlib import PurePath
 
 from node_transfer.analysis import paper
@@ -49,26 +50,52 @@ def devices(run: Run) -> str:
 
 def processors(sweep: Sweep) -> list[str]:
     """Returns a sentence where a sweep's runs were made on several processors or GPUs."""
-    made_on = {}
-    for run in sweep.all_runs:
-        recorded = [run.config, *run.config.get("continued", [])]
-        kinds = [_processor(environment.get("device", {})) for environment in recorded]
-        if None not in kinds:
-            made_on.setdefault(", then ".join(dict.fromkeys(kinds)), []).append(run)
-    if len(made_on) < 2:
-        return []
-    *fewer, most = sorted(made_on, key=lambda kind: len(made_on[kind]))
-    said = "; ".join(f"{_named(made_on[kind])} on {kind}" for kind in fewer)
-    return [
-        f"Made on different processors: {said}; all others on {most}. The same seed on "
-        "another processor is another run, so that a pair made on two has that "
-        "difference in it as well."
+    said = _groups(sweep, _processors, "on")
+    return said and [
+        f"Made on different processors: {said[0]}. The same seed on another processor is "
+        "another run, so that a pair made on two has that difference in it as well."
     ]
 
 
-def _processor(device: dict) -> str | None:
-    """The GPUs or the processor of a record; `None`: it does not say which."""
-    return ", ".join(device.get("gpus", [])) or device.get("cpu_model")
+def commits(sweep: Sweep) -> list[str]:
+    """Returns a sentence where a sweep's runs were made by several commits."""
+    said = _groups(sweep, commits_of, "by")
+    return said and [
+        f"Made by different commits of the project: {said[0]}. A step need not take as "
+        "long by one as by another, so that the times of a pair made by two decide "
+        "nothing."
+    ]
+
+
+def commits_of(run: Run) -> list[str]:
+    """Returns the commits that a run was made by, in turn; empty where unknown."""
+    found = [commit_of(recorded) for recorded in _recorded(run)]
+    return [] if "-" in found else list(dict.fromkeys(found))
+
+
+def _processors(run: Run) -> list[str]:
+    """The GPUs or processors of a run, in turn; empty where unknown."""
+    devices = [recorded.get("device", {}) for recorded in _recorded(run)]
+    kinds = [", ".join(d.get("gpus", [])) or d.get("cpu_model") for d in devices]
+    return [] if None in kinds else list(dict.fromkeys(kinds))
+
+
+def _recorded(run: Run) -> list[dict]:
+    """What a run was begun with, and each time gone on with."""
+    return [run.config, *run.config.get("continued", [])]
+
+
+def _groups(sweep: Sweep, kinds_of: Callable[[Run], list[str]], made: str) -> list[str]:
+    """Returns which runs are of which kind; empty where there is one kind."""
+    groups = {}
+    for run in sweep.all_runs:
+        if kinds := kinds_of(run):
+            groups.setdefault(", then ".join(kinds), []).append(run)
+    if len(groups) < 2:
+        return []
+    *fewer, most = sorted(groups, key=lambda kind: len(groups[kind]))
+    said = [f"{_named(groups[kind])} {made} {kind}" for kind in fewer]
+    return ["; ".join([*said, f"all others {made} {most}"])]
 
 
 def other_starts(sweep: Sweep) -> list[str]:
@@ -125,8 +152,13 @@ def versions(sweep: Sweep) -> list[str]:
 
 
 def commit(run: Run) -> str:
-    """Returns the project's commit that a run was made at, short; `-` where unknown."""
-    project = run.config.get("project", {})
+    """Returns the project's commit that a run was begun at, short; `-` where unknown."""
+    return commit_of(run.config)
+
+
+def commit_of(recorded: dict) -> str:
+    """Returns the commit of a record of `config.json`, likewise."""
+    project = recorded.get("project", {})
     if not project.get("commit"):
         return "-"
     return project["commit"][:7] + ("" if project.get("clean") else ", changed")

@@ -111,10 +111,43 @@ def test_runs_of_another_processor_and_another_start_are_named(tmp_path):
     assert made_on in page and started in page
 
 
-def test_runs_of_one_processor_and_one_start_need_no_word(tmp_path):
-    write_run(tmp_path, "baseline", 3, [0.8] * 3)
+def test_runs_of_one_processor_commit_and_start_need_no_word(tmp_path):
+    for name in ("baseline", "baseline_sgd"):
+        path = write_run(tmp_path, name, 3, [0.8] * 3)
+        change(path, device={"cpu_model": "New"}, project={"commit": "a" * 40})
     sweep = read_sweep(tmp_path)
     assert provenance.processors(sweep) == provenance.other_starts(sweep) == []
+    assert provenance.commits(sweep) == []
+
+
+@pytest.mark.parametrize("by", ["a", "b"])
+def test_times_of_runs_by_two_commits_decide_nothing(by, tmp_path):
+    first, second = ({"commit": 40 * letter, "clean": True} for letter in ("a", by))
+    for seed in (0, 1, 2):
+        for name, seconds in (("baseline", 10), ("node_rk_cold", 5)):
+            path = write_run(tmp_path, name, seed, [0.8] * 12, seconds=seconds)
+            change(path, project=first)
+        config = json.loads((path / "config.json").read_text())
+        config["continued"] = [{"project": second}]
+        (path / "config.json").write_text(json.dumps(config))
+    sweep = read_sweep(tmp_path)
+    evidence = claims.evidence_of([sweep])
+    part = claims.judge_all(evidence)[2].parts[0]
+    assert part.outcome == (HOLDS if by == "a" else UNTOLD)
+    assert provenance.commits(sweep) == [
+        "Made by different commits of the project: baseline of seeds 0, 1, 2 by aaaaaaa; "
+        "all others by aaaaaaa, then bbbbbbb. A step need not take as long by one as by "
+        "another, so that the times of a pair made by two decide nothing."
+    ] * (by == "b")
+
+
+@pytest.mark.parametrize(("length", "short"), [(10, True), (60, False)])
+def test_comparisons_are_declared_of_short_runs_alone(length, short, tmp_path):
+    for name in ("baseline", "node_rk_cold"):
+        write_run(tmp_path, name, 3, [0.8] * length)
+    evidence = claims.evidence_of([read_sweep(tmp_path)])
+    page = claims_page.markdown(evidence, claims.judge_all(evidence))
+    assert ("(P1)" in page) == ("(P2)" in page) == short
 
 
 @pytest.mark.parametrize(
