@@ -176,10 +176,17 @@ def _of_the_runs(evidence: Evidence) -> list[str]:
             provenance.processors,
             provenance.commits,
             provenance.other_starts,
+            _diverged,
         )
         for sentence in of_runs(sweep)
     ]
     return [line for sentence in said for line in (sentence, "")]
+
+
+def _diverged(sweep: Sweep) -> list[str]:
+    """Returns a sentence where runs diverged."""
+    said = [f"{path} ({what})" for path, what in sweep.diverged_paths.items()]
+    return said and [f"Diverged, so that nothing is judged by it: {', '.join(said)}."]
 
 
 def _section(one: Judged) -> list[str]:

@@ -48,7 +48,7 @@ class Run:
 
 @dataclasses.dataclass(frozen=True)
 class UnfinishedRun:
-    """A run that has not come to its end: it is shown, and decides nothing.
+    """A run that goes on, or diverged: it is shown, and decides nothing.
 
     Attributes:
         path: Its folder, from the sweep's folder on.
@@ -56,11 +56,13 @@ class UnfinishedRun:
             read.
         history: As a finished run's; empty before its first whole epoch, and where
             `history.csv` cannot be read.
+        diverged: How its training diverged, in a few words; `None`: it goes on.
     """
 
     path: str
     planned: int | None
     history: dict[str, list[float]]
+    diverged: str | None = None
 
     @property
     def epochs(self) -> int:
@@ -76,7 +78,7 @@ class Sweep:
         runs: A name of `LINEUP` to a seed to the finished run.
         record: `sweep.json`, see `SweepFolder.read_record`.
         unfinished: A name of `LINEUP` to a seed to the run that goes on.
-        diverged: A name of `LINEUP` to a seed to how that run's training diverged.
+        diverged: A name of `LINEUP` to a seed to the run that diverged.
         folder: What the runs' paths begin from.
     """
 
@@ -85,7 +87,9 @@ class Sweep:
     unfinished: dict[str, dict[int, UnfinishedRun]] = dataclasses.field(
         default_factory=dict
     )
-    diverged: dict[str, dict[int, str]] = dataclasses.field(default_factory=dict)
+    diverged: dict[str, dict[int, UnfinishedRun]] = dataclasses.field(
+        default_factory=dict
+    )
     folder: Path = Path()
 
     @property
@@ -105,9 +109,9 @@ class Sweep:
     def diverged_paths(self) -> dict[str, str]:
         """The path of each run that diverged, from the folder on, to how it did."""
         return {
-            run_name(seed, name): what
+            run_name(seed, name): runs[seed].diverged
             for name, runs in self.diverged.items()
-            for seed, what in sorted(runs.items())
+            for seed in sorted(runs)
         }
 
     @property
@@ -176,11 +180,10 @@ def read_sweep(folder, unfinished_alone: bool = False) -> Sweep:
         if directory.finished:
             run = dataclasses.replace(read_run(directory.path), path=path)
             runs.setdefault(model, {})[seed] = run
-        elif directory.diverged:
-            diverged.setdefault(model, {})[seed] = directory.diverged
         else:
             run = _read_unfinished(directory, path)
-            unfinished.setdefault(model, {})[seed] = run
+            kind = diverged if run.diverged else unfinished
+            kind.setdefault(model, {})[seed] = run
     record = sweep.read_record()
     read = Sweep(runs, record, unfinished, diverged, sweep.path)
     enough = unfinished_alone and any(run.epochs for run in read.unfinished_runs)
@@ -203,7 +206,7 @@ def _read_unfinished(directory: RunDirectory, path: str) -> UnfinishedRun:
         history = _columns(directory.read_history())
     if not set(NEEDED_OF_HISTORY) <= history.keys():
         history = {}
-    return UnfinishedRun(path, planned, history)
+    return UnfinishedRun(path, planned, history, directory.diverged)
 
 
 def _check_alike(runs: dict[str, dict[int, Run]]) -> None:

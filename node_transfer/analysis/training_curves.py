@@ -30,7 +30,7 @@ def draw(sweep: Sweep, folder) -> Figure | None:
 
     A row is a model, a line a run; the scales are the same in every row. Behind a model
     with the block is the validation curve of the same training without it. A run that
-    goes on is drawn as far as it came, and called unfinished.
+    goes on, or diverged, is drawn as far as it came, and called so.
 
     Returns:
         The figure; `None` where none of these models has had an epoch.
@@ -63,7 +63,7 @@ def draw(sweep: Sweep, folder) -> Figure | None:
         "training_curves",
         "Accuracy and loss while training and on the validation images, a line a run, "
         "the same scales for all; grey: the validation curve of the same training "
-        "without the block. What goes on is drawn as far as it came."
+        "without the block. What goes on, or diverged, is drawn as far as it came."
         + (" A triangle: a loss beyond the scale, with its value." if spikes else ""),
         "; ".join(titles) + ".",
     )
@@ -130,12 +130,13 @@ def top_without_spikes(losses: np.ndarray) -> float | None:
 
 def curves_of(sweep: Sweep, name: str | None) -> Mapping[int, Run | UnfinishedRun]:
     """Returns a model's runs that have had an epoch, by seed, finished or not."""
-    going = {s: run for s, run in sweep.unfinished.get(name, {}).items() if run.epochs}
-    return dict(sorted({**going, **sweep.of(name)}.items()))
+    others = {**sweep.unfinished.get(name, {}), **sweep.diverged.get(name, {})}
+    begun = {seed: run for seed, run in others.items() if run.epochs}
+    return dict(sorted({**begun, **sweep.of(name)}.items()))
 
 
 def _title(sweep: Sweep, name: str) -> str:
-    """Says for how many epochs a model was trained, and what is unfinished."""
+    """Says for how many epochs a model was trained, and what came to no end."""
     finished = {run.epochs for run in sweep.of(name).values()}
     said = [f"{' and '.join(map(str, sorted(finished)))} epochs"] if finished else []
     said += _unfinished(sweep, name)
@@ -145,7 +146,8 @@ def _title(sweep: Sweep, name: str) -> str:
 
 def _unfinished(sweep: Sweep, name: str | None) -> list[str]:
     return [
-        f"unfinished, {run.epochs} of {run.planned} epochs"
+        f"{'diverged after' if run.diverged else 'unfinished,'} {run.epochs} of "
+        f"{run.planned} epochs"
         for run in curves_of(sweep, name).values()
         if isinstance(run, UnfinishedRun)
     ]

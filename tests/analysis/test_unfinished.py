@@ -99,6 +99,11 @@ def test_a_run_that_diverged_is_shown_as_one_and_not_as_missing(tmp_path):
     assert "Diverged: seed-2/node_rk, in epoch 4 the loss was 1e+23." in printed
     assert "<li>seed-2/node_rk: in epoch 4 the loss was 1e+23</li>" in page
     assert "Runs that are missing" not in page
+    assert "NODE-RK: diverged after 1 of 200 epochs" in page
+    assert (
+        "Diverged, so that nothing is judged by it: seed-0/baseline (at step 3 of epoch "
+        "1 the loss was nan), seed-2/node_rk (in epoch 4 the loss was 1e+23)."
+    ) in (tmp_path / "claims.md").read_text(encoding="utf-8")
     (baseline, rk) = (tmp_path / "tables" / "table_1.csv").read_text().splitlines()[1:]
     assert "(n=2), 1 diverged |" in baseline
     assert ",1 diverged | 98.5 %," in rk
