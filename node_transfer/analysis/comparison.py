@@ -213,7 +213,7 @@ def draw(models: list[Compared], stem) -> None:
         accuracy.set_xlabel("test accuracy")
         seconds.set_xlabel("seconds of training")
         if any(model.runs for model in models):
-            seconds.set_xscale("log")
+            style.log_x(seconds)
         style.save(fig, stem)
 
 

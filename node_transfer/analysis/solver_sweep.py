@@ -59,7 +59,7 @@ def draw(rows: list[dict], stem) -> None:
         cost.set_ylabel("evaluations of f, a batch")
         cost.set_ylim(bottom=0)
         for axes in (accuracy, cost):
-            axes.set_xscale("log")
+            style.log_x(axes)
             axes.set_xlabel("rtol = atol")
         style.save(fig, stem)
 

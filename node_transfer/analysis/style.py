@@ -6,7 +6,7 @@ import io
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatter, MaxNLocator
 
 # Okabe and Ito's colours, darkest first, each with a line and a marker of its own.
 LINES = {
@@ -102,6 +102,13 @@ def label_epochs(axes, intervals: int = 10) -> None:
     """Gives an axis of epochs its name, and whole numbers, so many and one at most."""
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(intervals, integer=True))
+
+
+def log_x(axes) -> None:
+    """Makes the x axis logarithmic, its numbers plain: 1e-06, 100."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(LogFormatter())  # others write formulas, see SETTINGS
+    axes.xaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False))
 
 
 def save(fig, stem) -> None:
