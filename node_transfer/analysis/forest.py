@@ -48,13 +48,14 @@ def draw(sweep: Sweep, folder) -> Figure | None:
         for name, _, c in rows
         if math.isfinite(c.mean)
     ]
-    declared = any(declared for rows, *_ in panels for _, declared, _ in rows)
-    blue = "blue: declared beforehand (P1 to P4), grey: secondary" if declared else ""
+    kinds = "all are secondary"
+    if any(declared for rows, *_ in panels for _, declared, _ in rows):
+        kinds = "blue: declared beforehand (P1 to P4), grey: secondary"
     return Figure(
         "forest",
         "Paired differences. A dot is a seed, a bar the 95 % interval over seeds and "
         "test images, the band the margin of equivalence; "
-        f"{blue or 'all are secondary'}. A comparison of fewer than three seeds has no "
+        f"{kinds}. A comparison of fewer than three seeds has no "
         "bar; a seed in which a model does not reach the level has no dot.",
         "; ".join(ends) + ".",
     )
