@@ -1,4 +1,4 @@
-"""Cases of a test of which `make test` runs the first few."""
+"""Cases of a test of which `make test` runs some."""
 
 import pytest
 
@@ -6,8 +6,14 @@ import pytest
 def slow_after(count: int, cases) -> list:
     """Marks all cases but the first ones as slow; a tuple is one of several arguments."""
     cases = list(cases)
-    others = [case if isinstance(case, tuple) else (case,) for case in cases[count:]]
-    return [
-        *cases[:count],
-        *(pytest.param(*case, marks=pytest.mark.slow) for case in others),
-    ]
+    return [*cases[:count], *map(_slow, cases[count:])]
+
+
+def slow_unless(is_quick, cases) -> list:
+    """Marks the cases as slow of which the function of a case's arguments is false."""
+    return [case if is_quick(*case) else _slow(case) for case in cases]
+
+
+def _slow(case):
+    arguments = case if isinstance(case, tuple) else (case,)
+    return pytest.param(*arguments, marks=pytest.mark.slow)

@@ -46,7 +46,7 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize("read", [read_all, read_some])
+@pytest.mark.parametrize("read", slow_after(1, [read_all, read_some]))
 @pytest.mark.parametrize("damage", slow_after(4, DAMAGE.values()), ids=DAMAGE)
 def test_a_damaged_record_file_is_one_sentence(damage, read, prepared):
     name, folder, records = prepared

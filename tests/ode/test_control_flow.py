@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from node_transfer import odeint
+from tests.slowly import slow_unless
 
 RATE = tf.Variable([0.5, 2.0], dtype=tf.float64)
 SMALL = tf.constant([1.0, 0.5], tf.float64)  # which a graph copies
@@ -99,16 +100,14 @@ EVERY = [
 QUICK = [
     (by_loop, "backprop", False),
     (by_branch, "adjoint", False),
-    (by_loop_in_branch, "backprop", True),
     (by_function_in_loop, "backprop", True),
 ]
 
 
 @pytest.mark.parametrize(
     ("compute", "gradient", "tape_in_function"),
-    [case if case in QUICK else pytest.param(*case, marks=pytest.mark.slow)
-     for case in EVERY],
-)  # fmt: skip
+    slow_unless(lambda *case: case in QUICK, EVERY),
+)
 def test_gradient_is_that_of_the_same_in_python(
     compute, gradient, tape_in_function, expected
 ):

@@ -1,24 +1,26 @@
 """Every gradient, against central differences of the solution in float64."""
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from node_transfer import DenseDynamics, odeint
 from tests.ode.problems import PROBLEMS, Problem, dense_block
-from tests.slowly import slow_after
+from tests.slowly import slow_after, slow_unless
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-10}
 CASES = [
     ("dopri5", "backprop", {}),
     ("tsit5", "backprop", {}),
     ("rk4", "backprop", {"num_steps": 8}),
+    ("dopri5", "adjoint", {}),
+    ("rk4", "adjoint", {"num_steps": 200}),
+    ("tsit5", "adjoint", {}),
     ("heun", "backprop", {"num_steps": 8}),
     ("midpoint", "backprop", {"num_steps": 8}),
     ("euler", "backprop", {"num_steps": 8}),
-    ("dopri5", "adjoint", {}),
-    ("tsit5", "adjoint", {}),
-    ("rk4", "adjoint", {"num_steps": 200}),
     ("bosh3", "backprop", {}),
     ("bosh3", "adjoint", {}),
 ]
@@ -67,11 +69,12 @@ def directional_difference(loss, inputs, index, direction, step):
 
 
 BACK = [1.0, 0.3, -0.2]  # through a time between, and back in time
+HARDEST = ("stiffish", "lotka_volterra", "van_der_pol")
 TIMES = [BACK, [0.0, 1.0], [0.0, 0.4, 1.0]]
 
 
 @pytest.mark.parametrize("times", slow_after(1, TIMES))
-@pytest.mark.parametrize(("method", "gradient", "options"), slow_after(9, CASES))
+@pytest.mark.parametrize(("method", "gradient", "options"), slow_after(5, CASES))
 def test_gradient_agrees_with_finite_difference(method, gradient, options, times):
     if method == "bosh3":  # order 3: a tolerance that it reaches in reasonable time
         tolerances, agreement = {"rtol": 1e-7, "atol": 1e-7}, 1e-5
@@ -89,19 +92,17 @@ def test_gradient_agrees_with_finite_difference(method, gradient, options, times
 
 
 @pytest.mark.parametrize("direction", slow_after(1, ["forward", "reverse"]))
-@pytest.mark.parametrize("name", PROBLEMS)
 @pytest.mark.parametrize(
-    ("method", "gradient"),
-    [
-        ("dopri5", "backprop"),
-        ("dopri5", "adjoint"),
-        *(
-            pytest.param(method, gradient, marks=pytest.mark.slow)
-            for method in ("tsit5", "bosh3")
-            for gradient in ("backprop", "adjoint")
-        ),
-        pytest.param("bdf", "adjoint", marks=pytest.mark.slow),
-    ],
+    ("name", "method", "gradient"),
+    slow_unless(
+        lambda name, method, gradient: method == "dopri5" and name in HARDEST,
+        [
+            *itertools.product(
+                PROBLEMS, ("dopri5", "tsit5", "bosh3"), ("backprop", "adjoint")
+            ),
+            *((name, "bdf", "adjoint") for name in PROBLEMS),
+        ],
+    ),
 )
 def test_gradient_of_each_problem_agrees_with_dop853(method, gradient, name, direction):
     problem = PROBLEMS[name]
@@ -162,8 +163,9 @@ def test_backprop_is_the_gradient_of_the_steps_taken_to_nine_digits(method, opti
 @pytest.mark.parametrize("gradient", slow_after(1, ["adjoint", "backprop"]))
 def test_eager_and_graph_gradients_agree(gradient):
     inputs = Inputs((0.0, 0.5, 1.0))
-    eager = gradients(inputs, gradient=gradient, **TIGHT)
-    graph = tf.function(lambda: gradients(inputs, gradient=gradient, **TIGHT))()
+    kwargs = {"gradient": gradient, "rtol": 1e-6, "atol": 1e-6}
+    eager = gradients(inputs, **kwargs)
+    graph = tf.function(lambda: gradients(inputs, **kwargs))()
     for a, b in zip(eager, graph, strict=True):
         assert np.allclose(a, b, rtol=1e-12, atol=1e-14)
 
@@ -243,9 +245,9 @@ def test_time_given_in_a_list_of_numbers_and_tensors_has_its_gradient(gradient):
     with tf.GradientTape() as tape:
         y = odeint(
             lambda t, y: -2.0 * y, tf.ones([1], tf.float64), [0.0, t1],
-            gradient=gradient, **TIGHT,
+            gradient=gradient, rtol=1e-8, atol=1e-8,
         )[-1]  # fmt: skip
-    assert float(tape.gradient(y, t1)) == pytest.approx(-2 * np.exp(-2.0), rel=1e-8)
+    assert float(tape.gradient(y, t1)) == pytest.approx(-2 * np.exp(-2.0), rel=1e-6)
 
 
 @pytest.mark.parametrize("gradient", slow_after(1, ["adjoint", "backprop"]))

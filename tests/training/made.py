@@ -35,6 +35,16 @@ def same_numbers(run, again) -> None:
         assert (array == predictions_again[name]).all()
 
 
+def with_state(input_shape):
+    """A backbone that is traced in a moment, of layers that keep something of a run."""
+    images = keras.Input(input_shape)
+    x = keras.layers.Rescaling(1 / 255)(images)
+    x = keras.layers.Conv2D(8, 5, strides=4)(x)
+    x = keras.layers.BatchNormalization(momentum=0.9)(x)
+    x = keras.layers.Dropout(0.2)(keras.layers.Activation("relu")(x))
+    return keras.Model(images, x, name="with_state")
+
+
 def tiny_backbone(name, weights, image_size):
     x = inputs = keras.Input((image_size, image_size, 3))
     x = keras.layers.Rescaling(1 / 255)(x)

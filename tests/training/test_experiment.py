@@ -24,7 +24,8 @@ from node_transfer.training.experiment import run_experiment
 from node_transfer.training.saved_model import evaluate_saved
 from tests.conftest import PROJECT
 from tests.own_process import in_own_process
-from tests.training.made import quick, same_weights
+from tests.slowly import slow_after
+from tests.training.made import START, quick, same_numbers, same_weights
 
 B3 = "EfficientNetB3"
 OF_BASELINE = {"epochs": 4, "train_examples": 128, "augment": True}
@@ -35,6 +36,19 @@ def baseline_run(tmp_path_factory):
     """A finished baseline run of B0 on 128 digits, never stopped."""
     path = tmp_path_factory.mktemp("runs") / "baseline"
     return run_experiment(quick(BASELINE, path, **OF_BASELINE), verbose=0)
+
+
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory):
+    """The same of a network that is traced in a moment, for longer."""
+    config = quick(
+        BASELINE, tmp_path_factory.mktemp("small") / "baseline", weights="auto",
+        backbone="tests.training.made:with_state", **{**OF_BASELINE, "epochs": 12},
+    )  # fmt: skip
+    return run_experiment(config, verbose=0)
+
+
+STARTS = slow_after(1, ["small_run", "baseline_run"])
 
 
 def test_run_directory_holds_the_whole_record(baseline_run):
@@ -114,14 +128,14 @@ def test_ode_runs_start_from_the_baselines_network(baseline_run, tmp_path):
         assert same_weights(getattr(model, part), getattr(baseline, part))
 
 
+@pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize(
-    "defaults",
-    [NODE_RK, pytest.param(NODE_ADJOINT, marks=pytest.mark.slow)],
-    ids=lambda c: c.experiment,
+    "defaults", slow_after(1, [NODE_RK, NODE_ADJOINT]), ids=lambda c: c.experiment
 )
 def test_ode_run_trains_saves_and_evaluates_at_other_tolerances(
-    defaults, baseline_run, tmp_path, capsys
+    defaults, start, request, tmp_path, capsys
 ):
+    baseline_run = request.getfixturevalue(start)
     config = quick(
         defaults, tmp_path / "run", weights=None, init_from=str(baseline_run.path),
         epochs=1, train_examples=64, learning_rate=1e-3, freeze_backbone=True,
@@ -222,19 +236,19 @@ def test_request_that_cannot_be_met_leaves_nothing(changes, complaint, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_killed_run_goes_on_to_the_same_numbers(baseline_run, tmp_path, capsys):
+@pytest.mark.parametrize("start", STARTS)
+def test_killed_run_goes_on_to_the_same_numbers(start, request, tmp_path, capsys):
     """SIGKILL after a first epoch, the same command again: as if never killed."""
-    whole, killed = baseline_run, RunDirectory(tmp_path / "killed")
+    whole = request.getfixturevalue(start)
+    killed = RunDirectory(tmp_path / "killed")
+    asked = whole.read_config()["experiment"]
     flags = [
-        "--dataset=digits", "--weights=none", "--epochs=4", "--train_examples=128",
-        "--batch_size=32", "--augment", f"--output_dir={killed.path}",
+        "--dataset=digits", "--train_examples=128", "--batch_size=32", "--augment",
+        *(f"--{name}={asked[name]}" for name in ("backbone", "weights", "epochs")),
+        f"--output_dir={killed.path}",
     ]  # fmt: skip
-    start = (
-        "from tests.training.conftest import shorten_b0; shorten_b0()\n"
-        "from node_transfer.cli.main import main; main()"
-    )
     process = subprocess.Popen(
-        [sys.executable, "-c", start, "train", "baseline", *flags],
+        [sys.executable, "-c", START, "train", "baseline", *flags],
         cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     while killed.checkpoints.epochs_done == 0 and process.poll() is None:
@@ -243,16 +257,12 @@ def test_killed_run_goes_on_to_the_same_numbers(baseline_run, tmp_path, capsys):
     process.wait()
     assert not killed.finished
     done = killed.checkpoints.epochs_done
-    assert 1 <= done < 4
+    assert 1 <= done < asked["epochs"]
 
-    run_experiment(quick(BASELINE, killed.path, **OF_BASELINE), verbose=0)
+    config = dataclasses.replace(BASELINE, **asked)
+    run_experiment(dataclasses.replace(config, output_dir=str(killed.path)), verbose=0)
     assert f"Going on after epoch {done}" in capsys.readouterr().out
-    rows = zip(whole.read_history(), killed.read_history(), strict=True)
-    for row, row_again in rows:
-        del row["seconds"], row_again["seconds"]
-        assert row == row_again
-    for split in ("train", "validation", "test"):
-        assert whole.read_metrics()[split] == killed.read_metrics()[split]
+    same_numbers(whole, killed)
     record, again = whole.read_config(), killed.read_config()
     assert record["start"] == again["start"]
     assert record["weights"]["initial_sha256"] == again["weights"]["initial_sha256"]
