@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +48,7 @@ def failures_told(
 
 @contextlib.contextmanager
 def written_aside(
-    path: Path, argument: str = "output_dir", folder: bool = False
+    path: Path, argument: str = "output_dir", users: bool = False
 ) -> Iterator[Path]:
     """Yields the name to write a file or folder under until it is whole; see `publish`.
 
@@ -57,23 +58,29 @@ def written_aside(
     Args:
         path: Its own name. The one yielded ends as it does.
         argument: See `failures_told`.
-        folder: Whether it may be a folder: where it may not, one of its name is in the
-            way, and stays.
+        users: Whether the user chose where it is, beside files of any name: then nothing
+            there is taken for what an interrupted writing left, and it may be a folder.
 
     Raises:
         UserError: The file cannot be written.
     """
-    partial = path.with_name(f"{PARTIAL}{path.name}")
+    partial = _new_name(path) if users else path.with_name(f"{PARTIAL}{path.name}")
     with failures_told(path, argument=argument):
-        _remove(partial, folder)
+        if not users:
+            _remove(partial, folder=False)
         try:
             yield partial
         finally:
             with contextlib.suppress(OSError):
-                _remove(partial, folder)
+                _remove(partial, folder=users)
 
 
-def _remove(path: Path, folder: bool = True) -> None:
+def _new_name(path: Path) -> Path:
+    """A name that nothing has: the length of the rest is what file systems allow."""
+    return path.with_name(f"{PARTIAL}{secrets.token_hex(8)}{path.suffix}")
+
+
+def _remove(path: Path, folder: bool) -> None:
     if folder and path.is_dir():
         shutil.rmtree(path)
     else:
@@ -103,13 +110,12 @@ def _publish_folder(partial: Path, path: Path) -> None:
         else:
             with file.open("r+b") as opened:
                 os.fsync(opened.fileno())
-    before = path.with_name(f"{PARTIAL}replaced-{path.name}")
+    before = _new_name(path)
     if path.exists():
-        _remove(before)
         os.replace(path, before)
     os.replace(partial, path)
     sync_folder(path.parent)
-    _remove(before)
+    _remove(before, folder=True)
 
 
 def make_folder(path: Path, argument: str = "output_dir") -> None:

@@ -134,8 +134,11 @@ def write_comparison(folder) -> Table:
     made = table(models)
     stem = Path(folder) / STEM
     with durable.failures_told(stem):
-        stem.with_suffix(".md").write_text(made.markdown(), encoding="utf-8")
-        stem.with_suffix(".csv").write_text(runs_csv(models), encoding="utf-8")
+        for ending, text in ((".md", made.markdown()), (".csv", runs_csv(models))):
+            path = stem.with_suffix(ending)
+            with durable.written_aside(path) as partial:
+                partial.write_text(text, encoding="utf-8")
+                durable.publish(partial, path)
         draw(models, stem)
     return made
 

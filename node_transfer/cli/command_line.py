@@ -12,7 +12,7 @@ from typing import NoReturn
 from absl import app, flags, logging
 
 from node_transfer.cli import streams
-from node_transfer.errors import UserError
+from node_transfer.errors import UserError, first_line
 
 # An argument that a message names, `image_size=`, with a value or without. What is in
 # quotes is a value of the user's and no argument.
@@ -24,6 +24,12 @@ _MENTION = re.compile(
     """,
     re.VERBOSE,
 )
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Whether the memory, of the machine or of a GPU, was too small."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}  # loads no TensorFlow
+    return bool(kinds & {"MemoryError", "ResourceExhaustedError"})
 
 
 # What a path or a disk has, and no program can mend.
@@ -107,6 +113,14 @@ def run(command: Command, arguments: list[str]) -> None:
                 f"What this command prints cannot be written ({error.strerror}), and it "
                 "ends here; a training goes on after its last whole epoch by the same "
                 "command, without --overwrite.",
+                code=2,
+            )
+        except Exception as error:
+            if not _is_of_memory(error):
+                raise
+            stop(
+                f"There is too little memory ({first_line(error).rstrip('.')}): pass a "
+                "smaller batch_size= or image_size=, or end other programs.",
                 code=2,
             )
         except KeyboardInterrupt:

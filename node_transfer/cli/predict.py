@@ -7,7 +7,9 @@ Those that cannot be read are named on standard error, and the exit code is then
 others are predicted all the same.
 """
 
+import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from absl import flags as absl_flags
@@ -17,6 +19,7 @@ from node_transfer.cli import flags, startup
 from node_transfer.cli.command_line import Command
 from node_transfer.errors import UserError
 from node_transfer.runs.inputs import model_file
+from node_transfer.serving.outputs import in_the_way
 
 UNREADABLE = 3  # the exit code
 FORMATS = ("table", "csv", "json")
@@ -40,6 +43,7 @@ def define_flags() -> None:
         "What to write. Default: what the ending of --output says, else table.",
     )
     absl_flags.DEFINE_string("output", None, "File to write to, in place of the screen.")
+    absl_flags.DEFINE_bool("overwrite", False, "Replace the file that --output names.")
     flags.define_solver_flags(None)
 
 
@@ -48,10 +52,10 @@ def predict(paths: list[str]) -> None:
     if not paths:
         raise UserError("No images are given: name files, folders or patterns.")
     values = absl_flags.FLAGS
+    model = model_file(values.model)  # before TensorFlow, which takes seconds
     output = Path(values.output) if values.output else None
     if output is not None:
-        _try(output)
-    model_file(values.model)  # before TensorFlow, which takes seconds
+        _try(output, values.overwrite, (model, *paths))
     startup.load_tensorflow()
     from node_transfer.serving import prediction_formats
     from node_transfer.serving.predicting import predictions
@@ -74,11 +78,10 @@ def predict(paths: list[str]) -> None:
     ending = output.suffix[1:].lower() if output else ""
     kind = values.format or (ending if ending in FORMATS else "table")
     text = prediction_formats.FORMATS[kind](rows, values.top)
+    # A path that UTF-8 has no characters for is escaped, in JSON as JSON does.
+    written = text.encode("utf-8", errors="backslashreplace")
     if output:
-        with durable.written_aside(output, "output") as partial:
-            # A path that UTF-8 has no characters for is escaped, in JSON as JSON does.
-            partial.write_text(text, encoding="utf-8", errors="backslashreplace")
-            durable.publish(partial, output)
+        _write(output, written)
     else:
         sys.stdout.write(text)
     unreadable = sum(row.error is not None for row in rows)
@@ -87,12 +90,48 @@ def predict(paths: list[str]) -> None:
         sys.exit(UNREADABLE)
 
 
-def _try(output: Path) -> None:
-    """Raises `UserError` where a file cannot be written, before work is put into it."""
+def _try(output: Path, overwrite: bool, inputs: Iterable[str]) -> None:
+    """Raises `UserError` where a file cannot be written, before work is put into it.
+
+    Args:
+        output: The file.
+        overwrite: Whether it may be replaced.
+        inputs: Files that may not, whatever is asked for.
+    """
     if output.is_dir():
         raise UserError(f"output is {str(output)!r}, a folder: pass the name of a file.")
-    with durable.written_aside(output, "output") as partial:
+    if _is_special(output):
+        return
+    if any(os.path.realpath(path) == os.path.realpath(output) for path in inputs):
+        raise UserError(
+            f"output is {str(output)!r}, which is to be read: pass another name (of "
+            "several files after --output the first is taken for it)."
+        )
+    if output.exists() and not overwrite:
+        raise in_the_way(output)
+    with durable.written_aside(_file_of(output), "output", users=True) as partial:
         partial.touch()
+
+
+def _write(output: Path, content: bytes) -> None:
+    if _is_special(output):
+        with durable.failures_told(output, argument="output"):
+            output.write_bytes(content)
+        return
+    file = _file_of(output)
+    with durable.written_aside(file, "output", users=True) as partial:
+        partial.write_bytes(content)
+        durable.publish(partial, file)
+
+
+def _file_of(output: Path) -> Path:
+    """What a link leads to, which is what is replaced."""
+    return output.resolve() if output.is_symlink() else output
+
+
+def _is_special(output: Path) -> bool:
+    """Whether a device or a pipe, which is written to and never replaced."""
+    return output.exists() and not (output.is_file() or output.is_dir())
 
 
 COMMAND = Command(__doc__, define_flags, predict, extra="train", takes_words=True)

@@ -118,7 +118,7 @@ def _pixels(image: Image.Image) -> np.ndarray:
 def _reason(error: Exception, path) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):
         if os.path.getsize(path) == 0:
             return "it is empty"
     if isinstance(error, Image.UnidentifiedImageError):

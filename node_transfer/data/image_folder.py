@@ -154,7 +154,8 @@ def _readable(root, split, class_names, left_out) -> ListedImages:
         if file not in left_out
     )
     labels = np.array([label for _, label in pairs], np.int64)
-    return ListedImages(str(root), tuple(file for file, _ in pairs), labels)
+    where = str(root.absolute())  # wherever the process goes
+    return ListedImages(where, tuple(file for file, _ in pairs), labels)
 
 
 def _counts(part: ListedImages, class_names: tuple[str, ...]) -> dict[str, int]:

@@ -1,6 +1,8 @@
 """From a name to three splits of images of one size, whatever their source."""
 
 import math
+import numbers
+import os
 
 import numpy as np
 import sklearn.model_selection
@@ -70,7 +72,9 @@ def load_data(
         )
     if resize not in WINDOWS:
         raise UserError(f"resize is {resize!r}: choose one of {', '.join(WINDOWS)}.")
-    source = open_source(dataset, data_dir)
+    _check_whole("image_size", image_size, 1)
+    _check_whole("seed", seed, 0)
+    source = open_source(os.fspath(dataset), data_dir)
     for note in source.notes:
         warn(note)
     classes = len(source.class_names)
@@ -107,6 +111,12 @@ def load_data(
         if in_memory and data.fits_in_memory(split):
             splits[split] = splits[split].cache()
     return data
+
+
+def _check_whole(name: str, value, least: int) -> None:
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if value is not None and not (whole and value >= least):
+        raise UserError(f"{name} is {value!r}: pass a whole number, {least} or more.")
 
 
 def _reader(part: ListedImages, ready):

@@ -9,7 +9,8 @@ def short_name(dataset: str) -> str:
     """Returns a data set's name, of a folder the last part of its path."""
     if not dataset.startswith(FOLDER):
         return dataset
-    return os.path.basename(os.path.abspath(dataset.removeprefix(FOLDER)))
+    path = os.path.expanduser(dataset.removeprefix(FOLDER))
+    return os.path.basename(os.path.abspath(path))
 
 
 def place_of(dataset: str, data_dir: str | None) -> str:

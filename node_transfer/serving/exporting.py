@@ -35,6 +35,7 @@ from node_transfer.serving.served import image_spec
 from node_transfer.training.saved_model import change_solver
 
 BOUND = 1e-4
+MADE_SIZE = 224  # of images to compare on, for a model that takes every size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +114,7 @@ def export(
     with _solver_kept(model):
         trained = grid.solver_told(model)
         spec = image_spec(model, row.by_tensorflow)
-        batches = made_images(spec, model.image_size)
+        batches = made_images(spec, model.image_size or MADE_SIZE)
         before = now = answers(model, spec, batches)
         asked = {"rtol": rtol, "atol": atol, "method": method, "num_steps": num_steps}
         change_solver(model, **asked)
@@ -153,15 +154,15 @@ class _Attempt:
         Raises:
             UserError: It could not be written, or differs by more than the bound.
         """
-        with durable.written_aside(self.path, "output", folder=True) as partial:
+        with durable.written_aside(self.path, "output", users=True) as partial:
             self._write(partial)
             found = differences(self.row.name, partial, self.batches, expected)
             self._check(found)
             labels = labels_path(self.path, self.row.name)
             if not self.row.by_tensorflow:
-                with durable.written_aside(labels, "output") as partial_labels:
-                    partial_labels.write_bytes(labels_of(self.class_names))
-                    durable.publish(partial_labels, labels)
+                with durable.written_aside(labels, "output", users=True) as aside:
+                    aside.write_bytes(labels_of(self.class_names))
+                    durable.publish(aside, labels)
             durable.publish(partial, self.path)
         return found
 

@@ -39,7 +39,7 @@ def open_model(
 def _recorded_names(path: str, count: int) -> tuple[str, ...] | None:
     """The names in the record of the run that a model is of, if there is one."""
     run = RunDirectory(path if os.path.isdir(path) else Path(path).parent)
-    data = run.read_config().get("data") if run.begun else None
+    data = run.read_config().get("data") if run.described else None
     names = data.get("class_names") if isinstance(data, dict) else None
     known = isinstance(names, Sequence) and not isinstance(names, str)
     return tuple(map(str, names)) if known and len(names) == count else None

@@ -1,5 +1,6 @@
 """Where an export goes. Imports no TensorFlow, so that a wrong path is told at once."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,8 @@ def free_path(output: str, format: str, overwrite: bool) -> Path:
         UserError: It has another ending, or there is something else.
     """
     path, ending = Path(output), ENDINGS[format]
+    if path.name in ("", ".."):  # that of a folder here, which it is written beside
+        path = Path(os.path.abspath(path))
     if path.suffix != ending and ending:
         raise UserError(
             f"output is {str(path)!r}: pass a name that ends in {ending}, as a file of "
@@ -29,7 +32,7 @@ def free_path(output: str, format: str, overwrite: bool) -> Path:
     if not path.exists():
         return path
     if not overwrite:
-        raise _in_the_way(path)
+        raise in_the_way(path)
     ours = path.is_file() if ending else (path / "saved_model.pb").is_file()
     if not ours:
         raise UserError(
@@ -64,10 +67,11 @@ def check_labels(path: Path, class_names: Sequence[str], overwrite: bool) -> Non
     except OSError:
         same = False
     if not same:
-        raise _in_the_way(path)
+        raise in_the_way(path)
 
 
-def _in_the_way(path: Path) -> UserError:
+def in_the_way(path: Path) -> UserError:
+    """Returns what is said where nothing may be replaced."""
     return UserError(
         f"There is something at {str(path)!r} already: pass overwrite=True to replace "
         "it, or output= with another name."

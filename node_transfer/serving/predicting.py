@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import numbers
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -89,8 +90,9 @@ def predictions(
     **solver,
 ) -> Iterator[Prediction]:
     """Yields what `predict` returns, two batches of images in memory at a time."""
-    if top < 1 or batch_size < 1:
-        raise UserError(f"top is {top} and batch_size {batch_size}: pass 1 or more.")
+    for name, value in (("top", top), ("batch_size", batch_size)):
+        if not isinstance(value, numbers.Integral) or value < 1:
+            raise UserError(f"{name} is {value!r}: pass a whole number, 1 or more.")
     model, names = open_model(model)
     change_solver(model, **solver)
     with ThreadPoolExecutor() as pool:  # Pillow decodes without holding Python's lock

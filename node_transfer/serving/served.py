@@ -7,6 +7,7 @@ from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
 )
 
+from node_transfer.errors import UserError
 from node_transfer.models.transfer_classifier import TransferClassifier
 
 IMAGES, PROBABILITIES, CLASSES = "images", "probabilities", "classes"
@@ -18,10 +19,18 @@ def image_spec(model: TransferClassifier, any_size: bool) -> tf.TensorSpec:
     Args:
         model: The model.
         any_size: Whether of any height and width, as far as the model takes them.
+
+    Raises:
+        UserError: They have to be of one size, and the model has none.
     """
     height, width, channels = model.input_shape[1:]
     if not any_size:
         height, width = height or model.image_size, width or model.image_size
+        if height is None or width is None:
+            raise UserError(
+                "The model takes images of every size, and this format those of one: "
+                "pass format='saved_model'."
+            )
     return tf.TensorSpec([None, height, width, channels], model.input_dtype, IMAGES)
 
 

@@ -135,6 +135,7 @@ def open_saved(path: str, dataset: str | None, data_dir: str | None):
             fewer = trained and trained.train_examples is not None
             if fewer and _moved(trained, dataset) and not start.other_data(run, data):
                 data = load(train_examples=trained.train_examples)
+    start.warn_of_unknown_split(path, dataset, data)
     if trained and (trained.dataset == dataset or _moved(trained, dataset)):
         start.warn_of_other_data(run, data.source)
     if model.num_classes != data.num_classes:

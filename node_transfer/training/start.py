@@ -84,10 +84,15 @@ def checksum_of_start(config: ExperimentConfig) -> str | None:
 
 @contextlib.contextmanager
 def unreadable_recorded(run: RunDirectory) -> Iterator[None]:
-    """Writes all images into the run's folder where too many cannot be read."""
+    """Writes all images into the run's folder where too many cannot be read.
+
+    Not into that of a finished run, which this one was to replace and does not.
+    """
     try:
         yield
     except UnreadableImagesError as error:
+        if run.finished:
+            raise
         path = write_unreadable(run.path, error.rows)
         raise UserError(f"{str(error)[:-1]} ({str(path)!r} has all).") from error
 
@@ -133,6 +138,8 @@ def warn_of_seen_images(config: ExperimentConfig, data: ImageData) -> None:
         config: The experiment.
         data: Its images.
     """
+    if config.init_from is not None:
+        warn_of_unknown_split(config.init_from, config.dataset, data)
     for earlier in _starts(config):
         others = _change_of_data(earlier, data.source)
         if others:
@@ -147,6 +154,22 @@ def warn_of_seen_images(config: ExperimentConfig, data: ImageData) -> None:
             "out here"
         )
         return
+
+
+def warn_of_unknown_split(model: str, dataset: str, data: ImageData) -> None:
+    """Warns where a model without a record is given a folder that is split by seed.
+
+    Args:
+        model: A run directory or a `.keras` file.
+        dataset: What the data were asked for by.
+        data: The images.
+    """
+    own = set(SPLITS) & set(data.source.get("files", ()))
+    if dataset.startswith(FOLDER) and len(own) < 2 and run_of_model(model) is None:
+        warn(
+            f"no record of its training is beside {model!r}, so that the images held out "
+            "here, which are drawn by seed, are perhaps among those it was trained on"
+        )
 
 
 def _starts(config: ExperimentConfig) -> Iterator[RunDirectory]:

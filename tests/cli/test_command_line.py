@@ -1,9 +1,10 @@
 """What the command line makes of the library's sentences."""
 
 import pytest
-from absl import flags
+import tensorflow as tf
+from absl import app, flags
 
-from node_transfer.cli.command_line import with_dashes
+from node_transfer.cli.command_line import Command, run, with_dashes
 
 
 @pytest.fixture
@@ -50,3 +51,28 @@ def test_a_value_is_told_as_it_was_given(value, own):
 def test_a_path_without_quotes_is_left_alone(own):
     sentence = "(log: results/epochs=3/seed-0.epochs=2.log)"
     assert with_dashes(sentence, own) == sentence
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\ntensor"),
+        MemoryError("OOM when allocating\n"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_too_little_memory_is_one_sentence(error, monkeypatch, capsys):
+    def at_once(main, argv, flags_parser):
+        main(argv)
+
+    def fails():
+        raise error
+
+    monkeypatch.setattr(app, "run", at_once)
+    with pytest.raises(SystemExit) as ended:
+        run(Command("Fails.", lambda: None, fails, "all"), [])
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        "Error: There is too little memory (OOM when allocating): pass a smaller "
+    )

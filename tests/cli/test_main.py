@@ -13,6 +13,8 @@ from node_transfer.runs.config import EXPERIMENTS
 from tests.conftest import PROJECT
 from tests.slowly import slow_after
 
+FIXTURE = "tests/fixtures/baseline"
+PREDICT = ("predict", f"--model={FIXTURE}")
 EXPORT = ("export", "--model=tests/fixtures/baseline", "--format=tflite")
 CLEAN = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
@@ -121,6 +123,18 @@ def test_what_is_no_command_is_one_sentence(arguments, sentence):
             "output_dir is 'gs://bucket/run', which is an address: pass a folder",
         ),
         (("predict", "--model=no", "a.png"), "There is no model file 'no'"),
+        (
+            (*PREDICT, "--output=README.md", "a.png"),
+            "There is something at 'README.md' already: pass --overwrite to",
+        ),
+        (
+            (*PREDICT, "--overwrite", "--output", "README.md", "b.png", "README.md"),
+            "README.md', which is to be read: pass another name (of several files",
+        ),
+        (
+            (*PREDICT, "--overwrite", f"--output={FIXTURE}/model.keras", "b.png"),
+            "model.keras', which is to be read: pass another name",
+        ),
         ((*EXPORT, "--output=a.onnx"), "pass a name that ends in .tflite, as a file of"),
         (
             (*EXPORT[:2], "--output=README.md"),

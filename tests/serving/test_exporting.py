@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from node_transfer import ConvDynamics, ODELayer, export
+from node_transfer import ConvDynamics, ODELayer, TransferClassifier, export
 from node_transfer.errors import UserError
 from node_transfer.models.blocks import make_block
 from node_transfer.ode import low_rank
@@ -19,7 +19,7 @@ from node_transfer.runs.config import NODE_RK
 from node_transfer.serving import comparison, exporting, formats, grid
 from node_transfer.serving.opening import open_model
 from tests.conftest import PROJECT
-from tests.serving.made import NAMES, asked_inside, classifier, ode
+from tests.serving.made import NAMES, asked_inside, backbone, classifier, ode
 
 BLOCKS = {
     "no block": lambda: {},
@@ -247,6 +247,14 @@ def test_what_cannot_be_exported_is_told(changes, complaint, inside, tmp_path):
     assert told(tmp_path) == set()
 
 
+def test_model_of_every_size_is_exported_as_one(inside, tmp_path):
+    model = TransferClassifier(backbone(None), 3, class_names=NAMES)
+    done = export(model, tmp_path / "served")
+    assert {d.shape[1:3] for d in done.differences} == {(224, 224), (336, 343)}
+    with pytest.raises(UserError, match="takes images of every size.*'saved_model'"):
+        export(model, tmp_path / "served.tflite", "tflite")
+
+
 def test_half_precision_is_for_tensorflow_alone(tmp_path):
     model = classifier(dtype="mixed_bfloat16")
     with pytest.raises(UserError, match="mixed_bfloat16.*format='saved_model'"):
@@ -264,5 +272,6 @@ def test_run_without_names_in_its_model_has_those_of_its_record(tmp_path):
         (tmp_path / "run" / "config.json").write_text(json.dumps(record))
         assert open_model(tmp_path / "run")[1] == tuple(expected)
         assert open_model(tmp_path / "run" / "model.keras")[1] == tuple(expected)
-    (tmp_path / "run" / "config.json").write_text('{"data": "of another program"}')
-    assert open_model(tmp_path / "run" / "model.keras")[1] == numbers
+    for of_another_program in ('{"data": 1}', "[1, 2]", "no JSON"):
+        (tmp_path / "run" / "config.json").write_text(of_another_program)
+        assert open_model(tmp_path / "run" / "model.keras")[1] == numbers

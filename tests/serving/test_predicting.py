@@ -137,6 +137,7 @@ def test_command_writes_a_file_and_its_exit_code_tells_of_unreadable_ones(
             cwd=tmp_path, capture_output=True, text=True,
         )  # fmt: skip
 
+    again = ("--overwrite", "--output=out.json")
     done = run("photos/0.png", "photos/5.jpg", "--top=3", "--output=out.json")
     assert done.returncode == 3
     assert "photos/5.jpg: cannot be read" in done.stderr
@@ -146,11 +147,22 @@ def test_command_writes_a_file_and_its_exit_code_tells_of_unreadable_ones(
     done = run("photos/0.png", "--format=csv")
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
     (photos / "0.png").rename(photos / os.fsdecode(b"\xff.png"))
-    done = run("photos/more", os.fsdecode(b"photos/\xff.png"), "--output=out.json")
+    done = run("photos/more", os.fsdecode(b"photos/\xff.png"), *again)
     assert done.returncode == 0
     assert json.loads((tmp_path / "out.json").read_text())[1]["path"].endswith(
         "\udcff.png"
     )
+    assert "is something at" in run("photos/1.png", "--output=out.json").stderr
+    (tmp_path / "link.csv").symlink_to("out.csv")
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    for output in ("link.csv", "pipe"):  # what a link leads to; a pipe stays one
+        assert run("photos/1.png", "--format=csv", f"--output={output}").returncode == 0
+    written = (tmp_path / "out.csv").read_bytes()
+    assert (tmp_path / "link.csv").is_symlink() and written.startswith(b"path,class")
+    assert os.read(reader, 10_000) == written
+    assert run("photos/1.png", "--overwrite", "--output=link.csv").returncode == 0
+    os.close(reader)
     for output, complaint in ((".", "a folder"), ("no/a.csv", "pass --output with")):
         done = run("photos/more", f"--output={output}")
         assert done.returncode == 2 and complaint in done.stderr

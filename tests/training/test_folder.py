@@ -207,6 +207,36 @@ def test_a_start_that_was_trained_on_images_held_out_here_is_warned_of(
         assert re.search(told, printed)
 
 
+@pytest.mark.parametrize(
+    ("own", "warned"), [((), True), (("train", "test"), False)], ids=["by seed", "own"]
+)
+def test_a_model_without_a_record_may_have_seen_what_is_drawn(
+    own, warned, run, pictures, tmp_path, capsys
+):
+    alone = tmp_path / "alone.keras"
+    alone.write_bytes(run.model_path.read_bytes())
+    config = dataclasses.replace(run.read_experiment(), init_from=str(alone))
+    data = start.images(config, 1)
+    data = dataclasses.replace(data, source={**data.source, "files": dict.fromkeys(own)})
+    capsys.readouterr()
+    start.warn_of_seen_images(config, data)
+    told = f"WARNING: no record of its training is beside {str(alone)!r}, so that"
+    assert (told in capsys.readouterr().err) == warned
+
+
+def test_a_finished_run_that_was_not_replaced_is_as_it_was(run, pictures):
+    before = {path.name for path in run.path.iterdir()}
+    damaged = [paint(pictures / "green" / f"damaged{i}.png") for i in range(6)]
+    for path in damaged:
+        path.write_bytes(b"")
+    config = dataclasses.replace(run.read_experiment(), overwrite=True)
+    with pytest.raises(UserError, match="7 cannot be read"):
+        run_experiment(config, verbose=0)
+    for path in damaged:
+        path.unlink()
+    assert {path.name for path in run.path.iterdir()} == before
+
+
 def test_a_run_on_other_classes_or_otherwise_resized_is_no_start(run, tmp_path):
     root = gallery(tmp_path / "pictures", {"blue": 9, "green": 9, "red": 9})
     (root / "red").rename(root / "scarlet")
