@@ -1,5 +1,7 @@
 """The augmented ODE block."""
 
+import numbers
+
 import keras
 from keras import ops
 
@@ -40,12 +42,12 @@ class AugmentedODELayer(ODELayer):
 
     def __init__(self, dynamics, augment_channels: int, **kwargs):
         super().__init__(dynamics, **kwargs)
-        if augment_channels < 1:
+        if not isinstance(augment_channels, numbers.Integral) or augment_channels < 1:
             raise ValueError(
                 f"augment_channels is {augment_channels}: pass a positive integer, or "
                 "use ODELayer."
             )
-        self.augment_channels = augment_channels
+        self.augment_channels: int = int(augment_channels)
 
     def build(self, inputs_shape, context_shape=None):
         if is_shape(inputs_shape):  # else the layer says what is wrong with it

@@ -8,6 +8,7 @@ import tensorflow as tf
 from node_transfer.layers import call_context
 from node_transfer.layers.calling import Convention
 from node_transfer.ode.problem import LowRankFunction
+from node_transfer.ode.tensors import has_gradient
 
 
 class FixedDynamics:
@@ -45,7 +46,7 @@ class FixedDynamics:
         self._weights = [v for v in dynamics.trainable_variables if id(v) in assigned]
         self._context = context
         self.constants = {
-            "context": [x for x in tf.nest.flatten(context) if _is_floating(x)],
+            "context": [x for x in tf.nest.flatten(context) if _has_gradient(x)],
             "weights": [tf.convert_to_tensor(v.value) for v in self._weights],
         }
         self.has_moved = False
@@ -99,7 +100,7 @@ class FixedDynamics:
             h._keras_mask = self._mask
         floating = iter(floating)
         context = tf.nest.map_structure(
-            lambda x: next(floating) if _is_floating(x) else x, self._context
+            lambda x: next(floating) if _has_gradient(x) else x, self._context
         )
         return self._convention.call(self._dynamics, t, h, context)
 
@@ -114,5 +115,5 @@ class _Still(keras.StatelessScope):
         return value
 
 
-def _is_floating(x) -> bool:
-    return tf.is_tensor(x) and x.dtype.is_floating
+def _has_gradient(x) -> bool:
+    return tf.is_tensor(x) and has_gradient(x)

@@ -79,6 +79,16 @@ def gradient(
         drift = [x - y[i] for x, y in zip(back, outputs, strict=True)]
         return image.drift_bars(drift, y_bar)
 
+    def is_given(i):
+        """Whether a first step is, since an interval gives it to the next one.
+
+        Told by the place and not by the size, which is one of each row where
+        `batch_jacobian` goes back for all of them at once.
+        """
+        if times.shape[0] == 2:
+            return None
+        return (i < tf.size(times) - 1) | (initial_step > 0)
+
     def back_one_interval(
         i, y_bar, seen, drifts, source_bars, time_bars, nfe, first_step, least
     ):
@@ -97,6 +107,7 @@ def gradient(
             q0=source_bars,
             seen0=[] if image is None else image.start(i, y_bar, seen),
             first_step=first_step,
+            is_given=is_given(i),
             phase="adjoint, backward in time",
         )
         y_bar = solution.y[num_components:]
@@ -106,6 +117,7 @@ def gradient(
         step = solution.suited_step
         return i - 1, y_bar, seen, drifts, solution.q, time_bars, nfe, step, least
 
+    initial_step = scalar(0.0 if first_step is None else first_step, times.dtype)
     time_bars = tf.zeros_like(times) if sources.times else tf.zeros([], times.dtype)
     zero_bar = [tf.zeros_like(x[0]) for x in outputs]
     state = (
@@ -116,7 +128,7 @@ def gradient(
         [_carried(x, times.dtype) for x in sources.zeros()],
         time_bars,
         tf.constant(0),
-        scalar(0.0 if first_step is None else first_step, times.dtype),
+        initial_step,
         tf.constant(times.dtype.max, times.dtype),
     )
     if times.shape[0] == 2:

@@ -120,10 +120,6 @@ class _Way:
         """
         last = self.solution.accepted - 1
 
-        def passed_some():
-            inside = self._inside(last)
-            return inside.high > inside.low
-
         def evaluate():
             y_bar, source_bars, time_bars, target = state
             end = RecordedEvaluation(
@@ -138,7 +134,9 @@ class _Way:
 
         if not self.tableau.first_same_as_last:
             return state, 0
-        needed = tf.cond(last >= 0, passed_some, lambda: False)
+        # No branch in a branch: `batch_jacobian` takes its outcome for one of each row.
+        low, high, lands, _ = self.trajectory.passed_by(tf.maximum(last, 0))
+        needed = high - lands > low
         return tf.cond(needed, evaluate, lambda: (state, 0))
 
     def _inside(self, i) -> _Passed:

@@ -6,6 +6,7 @@ import tensorflow as tf
 from tensorflow.python.eager import record
 
 from node_transfer.ode.problem import Problem
+from node_transfer.ode.tensors import has_gradient
 
 REMEDIES = (
     "pass it as odeint(..., constants={'name': tensor}) and take it as an argument of "
@@ -66,7 +67,7 @@ def warn_of_lost(problem: Problem, per_sample: bool = False) -> None:
 
 
 def _closed_over(problem: Problem, per_sample: bool) -> list[tf.Tensor]:
-    """The floating tensors that a right-hand side reads and was not given.
+    """The tensors, of kinds with a gradient, that a right-hand side reads unasked.
 
     Adds no operation to the graph that is being made.
     """
@@ -75,7 +76,7 @@ def _closed_over(problem: Problem, per_sample: bool) -> list[tf.Tensor]:
     traced = tf.function(problem.rhs, autograph=False).get_concrete_function(
         tf.TensorSpec(shape, y.dtype), list(problem.y0), list(problem.constants)
     )
-    return [x for x in traced.captured_inputs if x.dtype.is_floating]
+    return [x for x in traced.captured_inputs if has_gradient(x)]
 
 
 def _may_want_a_gradient(tensor: tf.Tensor) -> bool:
@@ -91,11 +92,11 @@ def _may_want_a_gradient(tensor: tf.Tensor) -> bool:
                 return True
         elif x.op.type == "Placeholder":
             outside = _outside(x)
-            if outside is None and x.dtype.is_floating:
+            if outside is None and has_gradient(x):
                 return True
             to_see += [] if outside is None else [outside]
         elif x.op.type != "StopGradient":
-            to_see += [y for y in x.op.inputs if y.dtype.is_floating]
+            to_see += [y for y in x.op.inputs if has_gradient(y)]
     return False
 
 

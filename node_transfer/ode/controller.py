@@ -10,7 +10,9 @@ from node_transfer.ode.loop_state import LoopState, StepSettings
 from node_transfer.ode.tensors import scalar
 
 
-def first_step(settings: StepSettings, func, t0, y0, times, first, given, seen=()):
+def first_step(
+    settings: StepSettings, func, t0, y0, times, first, given, seen=(), is_given=None
+):
     """Returns the first step's size and the evaluations of f spent before it.
 
     Args:
@@ -22,6 +24,7 @@ def first_step(settings: StepSettings, func, t0, y0, times, first, given, seen=(
         first: `(dy, dq)` at the start, or `()` if it has not been evaluated.
         given: The size, a number or scalar tensor; 0 or `None` chooses it.
         seen: What an image starts from, where there is one.
+        is_given: Whether it is given, where that is known by more than the size.
     """
     tableau, dtype = settings.tableau, times.dtype
     startup_nfe = tf.constant(int(tableau.first_same_as_last))
@@ -30,7 +33,8 @@ def first_step(settings: StepSettings, func, t0, y0, times, first, given, seen=(
     if not tableau.adaptive:
         return interval / settings.num_steps, startup_nfe
     given = scalar(0.0 if given is None else given, dtype)
-    is_given = given > 0  # NaN counts as not given
+    if is_given is None:
+        is_given = given > 0  # NaN counts as not given
 
     def choose():
         dy0 = first[0] if first else func(t0, y0, False)[0]
@@ -53,7 +57,8 @@ def first_step(settings: StepSettings, func, t0, y0, times, first, given, seen=(
     else:
         size = given * tf.ones_like(t0) if known > 0 else choose()
     size = tf.where(tf.math.is_finite(size), size, interval)
-    size = tf.where(is_given, size, tf.maximum(size, smallest(t0, interval)))
+    least = tf.maximum(smallest(t0, interval), np.finfo(dtype.as_numpy_dtype).tiny)
+    size = tf.where(is_given, size, tf.maximum(size, least))  # of no interval: not 0
     chosen_nfe = 1 if tableau.first_same_as_last else 2
     nfe = startup_nfe + tf.where(is_given, 0, chosen_nfe)
     return bounded(size, settings), nfe

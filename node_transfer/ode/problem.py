@@ -1,12 +1,12 @@
 """The problem that `odeint` is given: checked, flat, and in the dtype to solve it in."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
 
-from node_transfer.ode.tensors import is_tensor, scalar
+from node_transfer.ode.tensors import has_gradient, is_tensor, scalar
 
 
 class LowRankFunction:
@@ -45,7 +45,8 @@ class Problem:
         rhs: `rhs(t, y, constants) -> dy`, the right-hand side.
         y0: Initial state, of one dtype, float32 or wider.
         times: Strictly monotone, 1-D, the initial one first.
-        constants: Tensors that the right-hand side is given.
+        constants: Tensors of numbers that the right-hand side is given; those of other
+            kinds it has.
         time_gradient: Whether a gradient for the times may be wanted.
         low_rank: The right-hand side, where it is of that form.
     """
@@ -66,21 +67,37 @@ class Problem:
         """
         flat_y0 = tf.nest.flatten(y0)
         dtype = _solve_dtype(flat_y0)
-        constants = tf.nest.map_structure(tf.convert_to_tensor, constants or {})
+        constants = {} if constants is None else constants
+        if not isinstance(constants, Mapping):
+            raise ValueError(
+                f"constants is {constants!r}: pass a dictionary, by the names that func "
+                "takes them by."
+            )
+        constants = tf.nest.map_structure(tf.convert_to_tensor, constants)
+        flat = tf.nest.flatten(constants)
+        numbers = [x for x in flat if _is_number(x)]
+        times = _check_times(t, dtype)
+        if times.shape[0] != 2 and any(y.shape.rank is None for y in flat_y0):
+            raise ValueError(
+                "y0 has a component of unknown rank: give it its shape by "
+                "tf.ensure_shape(y0, ...)."
+            )
 
-        def rhs(t, y, flat_constants):
+        def rhs(t, y, given):
+            rest = iter(given)
+            filled = [next(rest) if _is_number(x) else x for x in flat]
             dy = func(
                 t,
                 tf.nest.pack_sequence_as(y0, y),
-                **tf.nest.pack_sequence_as(constants, flat_constants),
+                **tf.nest.pack_sequence_as(constants, filled),
             )
             return _check_derivative(dy, y0, y)
 
         return cls(
             rhs,
             [tf.cast(y, dtype) for y in flat_y0],
-            _check_times(t, dtype),
-            tf.nest.flatten(constants),
+            times,
+            numbers,
             time_gradient=any(is_tensor(x) for x in tf.nest.flatten(t)),
             low_rank=func if isinstance(func, LowRankFunction) else None,
         )
@@ -97,6 +114,11 @@ def _solve_dtype(y0: list[tf.Tensor]) -> tf.DType:
         )
     dtype = y0[0].dtype
     return tf.float32 if dtype.size < 4 else dtype
+
+
+def _is_number(x: tf.Tensor) -> bool:
+    """Whether a gradient may be asked for, if only to be 0: not of truths or strings."""
+    return has_gradient(x) or x.dtype.is_integer
 
 
 def _check_times(t, dtype: tf.DType) -> tf.Tensor:
@@ -123,12 +145,20 @@ def _check_times(t, dtype: tf.DType) -> tf.Tensor:
     change = times[1:] - times[:-1]
     monotone = tf.reduce_all(change > 0) | tf.reduce_all(change < 0)
     monotone &= tf.reduce_all(tf.math.is_finite(times))
-    with tf.control_dependencies([tf.debugging.Assert(monotone, [complaint, times])]):
+    checks = [tf.debugging.Assert(monotone, [complaint, times])]
+    if times.shape[0] is None:
+        two = "pass two or more times, where their number is not known beforehand."
+        checks.append(tf.debugging.Assert(tf.size(times) > 1, [two, times]))
+    with tf.control_dependencies(checks):
         return tf.identity(times)
 
 
 def _check_derivative(dy, structure, y: list[tf.Tensor]) -> list[tf.Tensor]:
     """Returns what func returned, flat, and shaped and typed like y."""
+    if any(x is None for x in tf.nest.flatten(dy)):
+        raise ValueError(
+            "func returned None: have it return the derivative of the state."
+        )
     try:
         tf.nest.assert_same_structure(structure, dy)
     except (TypeError, ValueError) as error:

@@ -20,11 +20,16 @@ def combine(dt: tf.Tensor, weights, tensors, start=None) -> list[tf.Tensor]:
     num_components = len(tensors[0])
     result = []
     for i in range(num_components):
-        summands = [scale * x[i] for scale, x in terms]
+        summands = [_times(scale, x[i]) for scale, x in terms]
         if start is not None:
             summands.append(start[i])
         result.append(tf.add_n(summands) if len(summands) > 1 else summands[0])
     return result
+
+
+def _times(scale: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """The product; a quadrature may be complex."""
+    return (tf.cast(scale, x.dtype) if x.dtype.is_complex else scale) * x
 
 
 def step(tableau: ButcherTableau, func, t, dt, y, first):

@@ -31,6 +31,8 @@ MEMORY_ACCEPTED, MEMORY_REJECTED, MEMORY_RECOVERY = 0.8, 0.95, 1.002
 def error_norm(error, y0, y1, rtol, atol, norm=None) -> tf.Tensor:
     """Root mean square of `error / (atol + rtol max(|y0|, |y1|))`: a scalar.
 
+    It is a constant to a gradient.
+
     Args:
         error, y0, y1: Lists of tensors.
         rtol, atol: Tolerances.
@@ -40,7 +42,10 @@ def error_norm(error, y0, y1, rtol, atol, norm=None) -> tf.Tensor:
         _in_units(e, atol + rtol * tf.maximum(tf.abs(a), tf.abs(b)), atol)
         for e, a, b in zip(error, y0, y1, strict=True)
     ]
-    return root_mean_square(ratios) if norm is None else norm(ratios)
+    value = root_mean_square(ratios) if norm is None else norm(ratios)
+    # The choice of steps is not differentiated: where the error is 0, the root's slope is
+    # infinite, and a derivative of a gradient would be NaN by it.
+    return tf.stop_gradient(value)
 
 
 def _in_units(error: tf.Tensor, tolerance: tf.Tensor, atol) -> tf.Tensor:

@@ -25,6 +25,7 @@ def integrate(
     q0: Sequence[tf.Tensor] = (),
     seen0: Sequence[tf.Tensor] = (),
     first_step: tf.Tensor | float | None = None,
+    is_given: tf.Tensor | None = None,
     record: bool = False,
     phase: str = "forward",
 ) -> Solution:
@@ -39,12 +40,14 @@ def integrate(
         settings: Method and tolerances.
         func: `func(t, y, quadrature) -> (dy, dq)`, see `runge_kutta.step`.
         y0: Initial state: real tensors of one dtype.
-        times: Strictly monotone 1-D tensor of that dtype, two or more times.
+        times: Strictly monotone 1-D tensor of that dtype, two or more times; of two, they
+            may be equal.
         q0: Quadrature components at the start. They stay out of the error norm.
         seen0: Where there is an image, its start; the outputs are those of the state and
             of it, in one list.
         first_step: Positive length of the first step; 0 or `None` chooses it by
             `step_size.automatic_first_step`, which costs one more evaluation of f.
+        is_given: Whether `first_step` is given, where that is known by more than itself.
         record: Whether to keep the accepted steps.
         phase: What is being solved, for the message of a failure.
 
@@ -63,7 +66,7 @@ def integrate(
 
     first = func(times[0], y0, True) if reuses_last_stage else ()
     size, startup_nfe = controller.first_step(
-        settings, func, times[0], y0, times, first, first_step, seen0
+        settings, func, times[0], y0, times, first, first_step, seen0, is_given
     )
 
     def aim_from(t, target, size):
@@ -108,7 +111,11 @@ def integrate(
             first=stages[-1] if reuses_last_stage else (),
             accepted=loop.accepted + 1,
             tried=dt,
-            status=tf.where(tf.equal(dt, 0.0), failure.STEP_UNDERFLOW, failure.RUNNING),
+            status=tf.where(
+                tf.equal(dt, 0.0) & (remaining > 0),
+                failure.STEP_UNDERFLOW,
+                failure.RUNNING,
+            ),
         )
         if settings.image is not None:
             derivatives = [dy for dy, _ in stages]
@@ -143,6 +150,10 @@ def integrate(
         return (following,)
 
     zero = tf.constant(0, tf.int32)
+    trajectory = Trajectory.empty(y0, dtype, most_steps) if record else None
+    if trajectory and interpolates:  # what the gradient may read, where no step is taken
+        nothing = tf.zeros([2], dtype), tf.zeros([4], tf.int32)
+        trajectory = trajectory.write(0, *nothing, list(y0))
     start = LoopState(
         t=times[0],
         target=zero + 1,
@@ -162,7 +173,7 @@ def integrate(
         suited_step=tf.constant(dtype.max, dtype),
         suited_rejected_step=tf.constant(dtype.max, dtype),
         outputs=[] if only_final else [array_of(x, num_times - 1) for x in (*y0, *seen0)],
-        trajectory=Trajectory.empty(y0, dtype, most_steps) if record else (),
+        trajectory=trajectory or (),
         seen=list(seen0),
     )
     (end,) = tf.while_loop(

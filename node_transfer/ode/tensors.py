@@ -8,6 +8,11 @@ def is_tensor(x) -> bool:
     return tf.is_tensor(x) or isinstance(x, tf.Variable)
 
 
+def has_gradient(x: tf.Tensor) -> bool:
+    """Whether it is of a kind that has a gradient: real or complex, no whole numbers."""
+    return x.dtype.is_floating or x.dtype.is_complex
+
+
 def scalar(value, dtype: tf.DType) -> tf.Tensor:
     """A number or tensor as a scalar of the dtype; a number keeps all its digits."""
     return tf.cast(value, dtype) if is_tensor(value) else tf.constant(value, dtype)

@@ -46,9 +46,13 @@ class Trajectory(NamedTuple):
         """Returns step i: `(t, dt)`, what it passed, and the state at its start."""
         return (
             tf.unstack(_entry(self.grid, i)),
-            tf.unstack(_entry(self.passed, i)),
+            self.passed_by(i),
             [_entry(array, i) for array in self.states],
         )
+
+    def passed_by(self, i) -> list[tf.Tensor]:
+        """What step i passed."""
+        return tf.unstack(_entry(self.passed, i))
 
     def size(self) -> tf.Tensor:
         """The number of steps in it."""

@@ -148,6 +148,25 @@ def test_gradient_of_times_chosen_by_the_solver():
     assert np.allclose(tape.gradient(loss, y0), np.exp(RATES), rtol=1e-6)
 
 
+@pytest.mark.parametrize("times", [[0.0], [0.0, 0.5, 1.0]])
+def test_gradient_in_a_graph_where_the_times_begin_with_the_initial_one(times):
+    rate = tf.constant(0.5, tf.float64)
+
+    @tf.function
+    def bar(times):
+        with tf.GradientTape() as tape:
+            tape.watch(rate)
+            results = DormandPrince(**TIGHT).solve(
+                lambda t, y, rate: -rate * y, 0.0, tf.constant(Y0), solution_times=times,
+                constants={"rate": rate},
+            )  # fmt: skip
+            loss = tf.reduce_sum(results.states)
+        return tape.gradient(loss, rate)
+
+    expected = -np.sum(Y0) * np.sum(np.asarray(times) * np.exp(-0.5 * np.asarray(times)))
+    assert float(bar(tf.constant(times, tf.float64))) == pytest.approx(expected, rel=1e-6)
+
+
 def test_integers_are_refused():
     with pytest.raises(TypeError, match="initial_state"):
         DormandPrince().solve(lambda t, y: -y, 0.0, np.int32(1), [1.0])

@@ -156,6 +156,47 @@ def test_second_derivatives_by_autodiff(kwargs, graph):
     assert np.sum(bar * direction) == pytest.approx(float(change) / (2 * step), rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    "kwargs", slow_after(1, [{}, {"options": {"per_sample": True}}, {"method": "dop853"}])
+)
+def test_second_derivatives_where_a_step_has_no_error(kwargs):
+    """As of a block whose last layer begins as zeros."""
+    last_layer = tf.zeros([3, 3], tf.float64)
+
+    @tf.function
+    def second(weights, **kwargs):
+        with tf.GradientTape() as outer:
+            outer.watch(weights)
+            with tf.GradientTape() as inner:
+                inner.watch(Y0)
+                y = odeint(
+                    lambda t, y: f(t, y) @ weights, Y0, [0.0, 1.0], gradient="autodiff",
+                    **kwargs,
+                )[-1]  # fmt: skip
+                loss = tf.reduce_sum(y[:, 0])
+            penalty = tf.reduce_sum(inner.gradient(loss, Y0) ** 2)
+        return outer.gradient(penalty, weights)
+
+    bar = second(last_layer, **kwargs)
+    assert np.linalg.norm(bar) > 0.1
+    assert np.allclose(bar, second(last_layer, **RK4), rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "graph"),
+    slow_after(2, itertools.product(("backprop", "adjoint"), (False, True))),
+)
+def test_batch_jacobian_of_states_between_the_ends(gradient, graph):
+    def compute(**kwargs):
+        with tf.GradientTape() as tape:
+            tape.watch(Y0)
+            y = odeint(f, Y0, [0.0, 0.1, 1.0], **kwargs)[-1]
+        return tape.batch_jacobian(y, Y0)
+
+    jacobian = (tf.function(compute) if graph else compute)(gradient=gradient)
+    assert np.allclose(jacobian, compute(gradient="autodiff", **RK4), atol=1e-4)
+
+
 def test_forward_mode_by_autodiff():
     direction = tf.constant(RNG.normal(size=(4, 3)))
     with tf.autodiff.ForwardAccumulator(Y0, direction) as accumulator:
