@@ -103,6 +103,21 @@ def publish(partial: Path, path: Path) -> None:
     sync_folder(path.parent)
 
 
+def write_text(path: Path, text: str, argument: str = "output_dir") -> None:
+    """Writes a file of UTF-8, whole or not at all; see `publish`.
+
+    Args:
+        path, argument: As in `written_aside`.
+        text: Its content.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
+    with written_aside(path, argument) as partial:
+        partial.write_text(text, encoding="utf-8")
+        publish(partial, path)
+
+
 def _publish_folder(partial: Path, path: Path) -> None:
     for file in (*partial.rglob("*"), partial):
         if file.is_dir():

@@ -134,11 +134,8 @@ def write_comparison(folder) -> Table:
     made = table(models)
     stem = Path(folder) / STEM
     with durable.failures_told(stem):
-        for ending, text in ((".md", made.markdown()), (".csv", runs_csv(models))):
-            path = stem.with_suffix(ending)
-            with durable.written_aside(path) as partial:
-                partial.write_text(text, encoding="utf-8")
-                durable.publish(partial, path)
+        durable.write_text(stem.with_suffix(".md"), made.markdown())
+        durable.write_text(stem.with_suffix(".csv"), runs_csv(models))
         draw(models, stem)
     return made
 

@@ -35,9 +35,7 @@ def write_run_report(path) -> Path:
     """
     run = read_run(path)
     report = Path(path) / REPORT
-    with durable.written_aside(report) as partial:
-        partial.write_text(html(run, illustrations_of(path)), encoding="utf-8")
-        durable.publish(partial, report)
+    durable.write_text(report, html(run, illustrations_of(path)))
     return report
 
 

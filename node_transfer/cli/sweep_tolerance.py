@@ -7,6 +7,7 @@ with the same weights: accuracy, predictions changed, evaluations of f, millisec
 Prints the table, and writes it with its figure into the folder solver_sweep of the run.
 """
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -16,6 +17,7 @@ from absl import flags as absl_flags
 from node_transfer import durable
 from node_transfer.cli import flags, startup
 from node_transfer.cli.command_line import Command
+from node_transfer.errors import UserError
 from node_transfer.runs.inputs import model_file
 
 
@@ -43,18 +45,25 @@ def sweep() -> None:
     model_file(model)  # before TensorFlow, which takes seconds
     beside = model if os.path.isdir(model) else os.path.dirname(model) or "."
     folder = values.output_dir or os.path.join(beside, "solver_sweep")
+    was_there = os.path.isdir(folder)
     durable.make_folder(Path(folder))  # before the work, too
     startup.load_tensorflow()
     from node_transfer.analysis import solver_sweep
     from node_transfer.training.saved_model import sweep_saved
 
-    rows = sweep_saved(
-        model,
-        dataset=values.dataset,
-        data_dir=values.data_dir,
-        split=values.split,
-        batch_size=values.batch_size,
-    )
+    try:
+        rows = sweep_saved(
+            model,
+            dataset=values.dataset,
+            data_dir=values.data_dir,
+            split=values.split,
+            batch_size=values.batch_size,
+        )
+    except UserError:
+        if not was_there:
+            with contextlib.suppress(OSError):  # it holds something by now
+                os.rmdir(folder)
+        raise
     table = solver_sweep.table(rows)
     print(table.text())
     solver_sweep.draw(rows, os.path.join(folder, "solver_sweep"))
@@ -63,10 +72,7 @@ def sweep() -> None:
         ("md", table.markdown()),
         ("csv", table.csv()),
     ):
-        path = Path(folder, f"solver_sweep.{ending}")
-        with durable.written_aside(path) as partial:
-            partial.write_text(text, encoding="utf-8")
-            durable.publish(partial, path)
+        durable.write_text(Path(folder, f"solver_sweep.{ending}"), text)
     print(f"Written to {folder}")
 
 

@@ -118,10 +118,8 @@ class FeatureFiles:
 
     def write_record(self, record: dict) -> None:
         """Writes `features.json`: what the features are of, for those who look."""
-        path = self.path / RECORD
-        with durable.written_aside(path, argument="cache_dir") as partial:
-            partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-            durable.publish(partial, path)
+        text = json.dumps(record, indent=2) + "\n"
+        durable.write_text(self.path / RECORD, text, "cache_dir")
 
     def _found(self) -> dict[tuple[str, int], list[Path]]:
         """Returns split and number to the files that have their names."""

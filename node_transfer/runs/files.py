@@ -24,9 +24,7 @@ def write_json(path: Path, content: dict) -> None:
         ValueError: A number in it is not finite, which JSON has no word for.
     """
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
-    with durable.written_aside(path) as partial:
-        partial.write_text(text, encoding="utf-8")
-        durable.publish(partial, path)
+    durable.write_text(path, text)
 
 
 def read_json(path: Path) -> dict:
