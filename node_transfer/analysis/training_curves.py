@@ -1,5 +1,6 @@
 """The picture of whole trainings: what the paper's figures 2 to 12 show, side by side."""
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,7 +20,10 @@ VALIDATION, TRAINING, CONTROL = (
     "validation without the block",
 )
 COLOURS = {VALIDATION: "#0072B2", TRAINING: "#E69F00", CONTROL: "#999999"}
-ROW_INCHES = 1.5
+ROW_INCHES, LINE_INCHES = 1.5, 0.2
+# A row's title stands over both panels. The layout reckons with its middle: of a longer
+# one that would be beyond the left panel, which then would be made narrow.
+TITLE_CHARACTERS = 60
 # A spike is so many times the next lower loss, and no more than one loss in so many is as
 # high: a scale that held it would show little else.
 SPIKE, FEW = 2.5, 20
@@ -39,9 +43,11 @@ def draw(sweep: Sweep, folder) -> Figure | None:
     if not rows:
         return None
     titles = [_title(sweep, name) for name in rows]
-    height = ROW_INCHES * len(rows) + 0.7
+    wrapped = [textwrap.fill(title, TITLE_CHARACTERS) for title in titles]
+    more_lines = sum(title.count("\n") for title in wrapped)
+    height = ROW_INCHES * len(rows) + LINE_INCHES * more_lines + 0.7
     with style.grid(5.6, height, len(rows), len(QUANTITIES)) as (fig, axes):
-        for name, title, row in zip(rows, titles, axes, strict=True):
+        for name, title, row in zip(rows, wrapped, axes, strict=True):
             for panel, quantity in zip(row, QUANTITIES, strict=True):
                 _draw_panel(panel, sweep, name, quantity)
             row[0].set_title(title, loc="left", fontsize=11)

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
-from node_transfer.analysis import style
+from node_transfer.analysis import style, training_curves
+from node_transfer.analysis.runs import read_sweep
 from node_transfer.analysis.training_curves import mark_spikes, top_without_spikes
+from tests.analysis.made import write_run
+from tests.analysis.test_unfinished import unfinish
 
 EPOCHS = np.arange(1, 21)
 DESCENT = 2.3 * 0.55 ** (EPOCHS - 1) + 0.02
@@ -47,3 +50,18 @@ def test_curves_without_spikes_keep_their_scale():
         before = axes[0, 1].get_ylim()
         assert not mark_spikes(axes[:, 1])
         assert axes[0, 1].get_ylim() == before and len(axes[0, 1].get_lines()) == 1
+
+
+def test_a_long_title_makes_no_panel_narrow(tmp_path, monkeypatch):
+    write_run(tmp_path, "baseline", 0, [0.7])
+    for name in ("node_adjoint", "more_sgd"):
+        unfinish(write_run(tmp_path, name, 0, [0.7, 0.8]), 160)
+    widths = []
+
+    def measured(fig, stem):
+        fig.canvas.draw()
+        widths.extend(panel.get_position().width for panel in fig.axes)
+
+    monkeypatch.setattr(style, "save", measured)
+    training_curves.draw(read_sweep(tmp_path), tmp_path)
+    assert len(widths) == 4 and min(widths) > 0.3
