@@ -26,12 +26,6 @@ _MENTION = re.compile(
 )
 
 
-def _is_of_memory(error: Exception) -> bool:
-    """Whether the memory, of the machine or of a GPU, was too small."""
-    kinds = {kind.__name__ for kind in type(error).__mro__}  # loads no TensorFlow
-    return bool(kinds & {"MemoryError", "ResourceExhaustedError"})
-
-
 # What a path or a disk has, and no program can mend.
 OF_THE_DISK = (
     errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR,
@@ -131,6 +125,12 @@ def run(command: Command, arguments: list[str]) -> None:
             )
 
     app.run(guarded, argv=[sys.argv[0], *arguments], flags_parser=_parse)
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Whether the memory, of the machine or of a GPU, was too small."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}  # loads no TensorFlow
+    return bool(kinds & {"MemoryError", "ResourceExhaustedError"})
 
 
 def stop(sentence: str, code: int) -> NoReturn:

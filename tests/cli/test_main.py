@@ -15,7 +15,7 @@ from tests.slowly import slow_after
 
 FIXTURE = "tests/fixtures/baseline"
 PREDICT = ("predict", f"--model={FIXTURE}")
-EXPORT = ("export", "--model=tests/fixtures/baseline", "--format=tflite")
+EXPORT = ("export", f"--model={FIXTURE}", "--format=tflite")
 CLEAN = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
