@@ -4,19 +4,25 @@ import gc
 import os
 from pathlib import Path
 
+import pytest
+
 from tests.own_process import two_devices
-
-two_devices()
-
-import keras  # noqa: E402
-import pytest  # noqa: E402
-
-# What was imported is there to stay: no collection of garbage need look at it again.
-gc.freeze()
-gc.set_threshold(10_000, 20, 100)
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED = PROJECT.parent / "shared"
+
+
+def pytest_configure(config):
+    """Imports TensorFlow where tests are run: not in the process that hands them out."""
+    hands_out = config.getoption("numprocesses", None)
+    if hands_out and not hasattr(config, "workerinput"):
+        return
+    two_devices()
+    import keras  # noqa: F401
+
+    # What was imported is there to stay: no collection of garbage need look at it again.
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 100)
 
 
 # Files that take a minute or more of one core: a worker begins with each of them, so that
@@ -47,6 +53,8 @@ def _own_cache(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _fresh_keras():
+    import keras
+
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy("float32")
 

@@ -75,7 +75,9 @@ def test_a_browser_loads_every_image_and_cuts_nothing_off(
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-@pytest.mark.parametrize(("dark", "colour"), [(0, "255, 255, 255"), (1, "22, 24, 27")])
+@pytest.mark.parametrize(
+    ("dark", "colour"), slow_after(1, [(1, "22, 24, 27"), (0, "255, 255, 255")])
+)
 def test_the_page_is_light_or_dark_as_the_reader_prefers(
     dark, colour, sweep_folder, tmp_path
 ):

@@ -124,7 +124,7 @@ def computed(layer, training):
     return h1, tape.gradient(loss, [h0, *variables])
 
 
-@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("training", slow_after(1, [True, False]))
 @pytest.mark.parametrize("graph", slow_after(1, [True, False]), ids=["graph", "eager"])
 @pytest.mark.parametrize("kind", DYNAMICS)
 def test_gradient_is_that_of_an_unrolled_loop(kind, graph, training):

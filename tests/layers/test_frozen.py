@@ -10,7 +10,7 @@ from tests.slowly import slow_after
 
 
 @pytest.mark.parametrize("gradient", slow_after(1, ["adjoint", "backprop"]))
-@pytest.mark.parametrize("part", ["layer", "dynamics"])
+@pytest.mark.parametrize("part", slow_after(1, ["layer", "dynamics"]))
 def test_training_goes_on_past_a_frozen_block(part, gradient):
     keras.utils.set_random_seed(0)
     block = ODELayer(DenseDynamics(8), gradient=gradient)

@@ -60,7 +60,7 @@ def moved(w, rates, axis):
     )
 
 
-@pytest.mark.parametrize("units", [5, 8])
+@pytest.mark.parametrize("units", slow_after(1, [5, 8]))
 def test_weights_of_dense_dynamics_follow_their_own_equation(units):
     h0 = RNG.normal(size=(4, 3))
     layer = ODELayer(EvolvingDenseDynamics(units, dtype="float64"), **TIGHT)

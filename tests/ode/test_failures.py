@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from node_transfer import ODESolveError, odeint
+from tests.slowly import slow_after
 
 DETAILS = [
     "at t = ",
@@ -26,7 +27,7 @@ def solve(f=blow_up, graph=False, **kwargs):
     return (tf.function(call) if graph else call)()
 
 
-@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
+@pytest.mark.parametrize("gradient", slow_after(1, ["backprop", "adjoint"]))
 def test_underflow_raises_with_the_place_and_a_remedy(gradient):
     with pytest.raises(ODESolveError) as raised:
         solve(gradient=gradient, options={"max_num_steps": 10000})
@@ -73,8 +74,10 @@ def test_nan_can_be_asked_for_instead(graph):
     assert np.all(np.isnan(y[-1]))
 
 
-@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
-@pytest.mark.parametrize("steps", [1, 50])
+@pytest.mark.parametrize(
+    ("gradient", "steps"),
+    slow_after(2, [("backprop", 50), ("adjoint", 1), ("backprop", 1), ("adjoint", 50)]),
+)
 def test_gradient_of_a_failed_solve_is_nan_too(gradient, steps):
     rate, y0 = tf.Variable(1.0), tf.ones([2])
     with tf.GradientTape() as tape:

@@ -13,10 +13,10 @@ from tests.slowly import slow_after, slow_unless
 TIGHT = {"rtol": 1e-10, "atol": 1e-10}
 CASES = [
     ("dopri5", "backprop", {}),
-    ("tsit5", "backprop", {}),
     ("rk4", "backprop", {"num_steps": 8}),
     ("dopri5", "adjoint", {}),
     ("rk4", "adjoint", {"num_steps": 200}),
+    ("tsit5", "backprop", {}),
     ("tsit5", "adjoint", {}),
     ("heun", "backprop", {"num_steps": 8}),
     ("midpoint", "backprop", {"num_steps": 8}),
@@ -69,12 +69,12 @@ def directional_difference(loss, inputs, index, direction, step):
 
 
 BACK = [1.0, 0.3, -0.2]  # through a time between, and back in time
-HARDEST = ("stiffish", "lotka_volterra", "van_der_pol")
+HARDEST = ("stiffish", "lotka_volterra")
 TIMES = [BACK, [0.0, 1.0], [0.0, 0.4, 1.0]]
 
 
 @pytest.mark.parametrize("times", slow_after(1, TIMES))
-@pytest.mark.parametrize(("method", "gradient", "options"), slow_after(5, CASES))
+@pytest.mark.parametrize(("method", "gradient", "options"), slow_after(4, CASES))
 def test_gradient_agrees_with_finite_difference(method, gradient, options, times):
     if method == "bosh3":  # order 3: a tolerance that it reaches in reasonable time
         tolerances, agreement = {"rtol": 1e-7, "atol": 1e-7}, 1e-5
@@ -171,7 +171,7 @@ def test_eager_and_graph_gradients_agree(gradient):
 
 
 @pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
-@pytest.mark.parametrize("scale", slow_after(2, [1e-9, 1e6, 1.0]))
+@pytest.mark.parametrize("scale", slow_after(1, [1e-9, 1e6, 1.0]))
 def test_relative_error_of_the_gradient_does_not_depend_on_the_loss_scale(
     gradient, scale
 ):
@@ -260,7 +260,8 @@ def test_gradients_of_dense_dynamics_agree_with_finite_differences(gradient):
     y0_tensor = tf.constant(y0)
     with tf.GradientTape() as tape:
         tape.watch(y0_tensor)
-        y = odeint(dynamics, y0_tensor, [0.0, 1.0], gradient=gradient, **TIGHT)[-1]
+        y = odeint(dynamics, y0_tensor, [0.0, 1.0], gradient=gradient, rtol=1e-8,
+                   atol=1e-8)[-1]  # fmt: skip
         loss = tf.reduce_sum(tf.sin(y))
     sources = [v.value for v in dynamics.trainable_variables]
     y0_bar, *bars = tape.gradient(loss, [y0_tensor, *sources])

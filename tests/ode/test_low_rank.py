@@ -72,7 +72,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
+@pytest.mark.parametrize("gradient", slow_after(1, ["adjoint", "backprop"]))
 @pytest.mark.parametrize(("times", "solver"), slow_after(1, CASES))
 def test_states_steps_and_gradients_are_those_of_the_solve_as_it_comes(
     times, solver, gradient

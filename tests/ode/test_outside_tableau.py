@@ -9,6 +9,7 @@ from node_transfer.ode.methods import GRADIENTS, METHODS, GradientMethod
 from node_transfer.ode.tableaus import TABLEAUS
 from tests.ode.outside import FEHLBERG45, KUTTA3
 from tests.ode.problems import PROBLEMS
+from tests.slowly import slow_after
 
 PROBLEM = PROBLEMS["lotka_volterra"]
 METHOD_OPTIONS = [(FEHLBERG45, {}), (KUTTA3, {"num_steps": 100})]
@@ -53,7 +54,7 @@ def test_tableau_converges_at_its_order():
     assert np.log2(errors[0] / errors[1]) == pytest.approx(KUTTA3.order, abs=0.2)
 
 
-@pytest.mark.parametrize("gradient", ["backprop", "adjoint"])
+@pytest.mark.parametrize("gradient", slow_after(1, ["adjoint", "backprop"]))
 @pytest.mark.parametrize(("tableau", "options"), METHOD_OPTIONS)
 def test_tableau_has_both_gradients(tableau, options, gradient):
     y0 = tf.constant(PROBLEM.y0, tf.float64)

@@ -130,6 +130,7 @@ def test_gradient_of_a_loss_without_the_broken_samples_is_finite(bad):
     assert np.isnan(rate_bar) and np.isnan(y0_bar[1, 0]) and np.isfinite(y0_bar[0, 0])
 
 
+@pytest.mark.slow
 def test_gradient_without_the_broken_samples_goes_through_jumps():
     rate = tf.Variable(1.0, dtype=tf.float64)
     y0 = tf.constant([[0.2], [5.0], [0.5]], tf.float64)  # 5 blows up at t = 0.2

@@ -36,7 +36,11 @@ def test_a_loss_that_is_no_number_stops_the_run_at_its_step(diverged):
     assert "0 whole epochs are kept" in sentence
     assert not run.finished
     assert "of epoch 1 the loss was" in run.diverged
-    assert not run.history_path.exists() and run.read_config()["start"]
+    assert not run.history_path.exists()
+    begun = run.read_config()
+    assert begun["start"] and begun["weights"]["kind"] == "random"
+    asked = begun["experiment"]
+    assert (asked["backbone"], asked["image_size"]) == ("EfficientNetB0", 32)
     record = json.loads((run.path / "diverged.json").read_text())
     assert record["epochs_kept"] == 0 and record["what"] == run.diverged
 
