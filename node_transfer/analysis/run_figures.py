@@ -86,19 +86,22 @@ def evaluations(run: Run) -> Drawing | None:
     )
 
 
-def confusion(matrix: np.ndarray, class_names: list[str]) -> Drawing | None:
+def confusion(
+    matrix: np.ndarray, class_names: list[str], families=style.FONT
+) -> Drawing | None:
     """Draws which class was taken for which; `None` for too many classes to read.
 
     Args:
         matrix: Counts, shape `(classes, classes)`, a row for each true class.
         class_names: In the order of the rows.
+        families: Of fonts that have their characters.
     """
     classes = len(class_names)
     if classes > MANY_CLASSES:
         return None
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     side = max(4.0, 1.6 + 0.34 * classes)
-    with style.figure(side, side) as (fig, axes):
+    with style.figure(side, side, families=families) as (fig, axes):
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         axes.grid(False)
         axes.set_xticks(range(classes), class_names, rotation=90)
@@ -122,19 +125,22 @@ def confusion(matrix: np.ndarray, class_names: list[str]) -> Drawing | None:
     )
 
 
-def paths(arrays: dict[str, np.ndarray], class_names: list[str]) -> Drawing | None:
+def paths(
+    arrays: dict[str, np.ndarray], class_names: list[str], families=style.FONT
+) -> Drawing | None:
     """Draws h(t) of some test images; `None` where the run has none.
 
     Args:
         arrays: `illustrations.npz`.
         class_names: By label.
+        families: Of fonts that have their characters.
     """
     if "path_point" not in arrays:
         return None
     points, labels = arrays["path_point"], arrays["path_label"]
     lines = list(style.LINES.values())
     marks = {}
-    with style.figure(5.0, 4.6) as (fig, axes):
+    with style.figure(5.0, 4.6, families=families) as (fig, axes):
         for k, label in enumerate(np.unique(labels)):
             line = lines[k % len(lines)]
             of_class = points[labels == label]

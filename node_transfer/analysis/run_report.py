@@ -6,7 +6,7 @@ import numpy as np
 import sklearn.metrics
 
 from node_transfer import durable
-from node_transfer.analysis import page, provenance, run_figures
+from node_transfer.analysis import fonts, page, provenance, run_figures
 from node_transfer.analysis.runs import Run, read_run
 from node_transfer.analysis.table import Table
 from node_transfer.models.blocks import BLOCKS
@@ -52,12 +52,14 @@ def html(run: Run, arrays: dict[str, np.ndarray]) -> str:
         arrays: As `illustrations_of` has them.
     """
     names = class_names(run)
+    families = fonts.families_for(names)
     drawings = [*run_figures.curves(run), run_figures.evaluations(run)]
     mistakes, tables = [], [numbers_table(run)]
     if run.predictions is not None:
         matrix = confusion_matrix(run, len(names))
-        mistakes = [run_figures.confusion(matrix, names)]
+        mistakes = [run_figures.confusion(matrix, names, families)]
         tables += [classes_table(run, names), confused_table(matrix, names)]
+    drawn_paths = run_figures.paths(arrays, names, families)
     return page.render(
         TEMPLATE,
         run=run,
@@ -66,7 +68,7 @@ def html(run: Run, arrays: dict[str, np.ndarray]) -> str:
         model=_model(run),
         drawings=[_embedded(d) for d in drawings if d],
         mistakes=[_embedded(d) for d in mistakes if d],
-        paths=[_embedded(d) for d in (run_figures.paths(arrays, names),) if d],
+        paths=[_embedded(d) for d in (drawn_paths,) if d],
         tables={table.name: table for table in tables},
         wrong=_wrong(run, arrays, names),
         command=run.config.get("command"),

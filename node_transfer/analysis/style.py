@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import logging
+import warnings
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -35,11 +37,13 @@ def thinned(line: dict, points: int) -> dict:
     return {**line, "linewidth": 1.0, "markevery": points // MARKERS}
 
 
+FONT = "DejaVu Sans"  # which comes with Matplotlib
+
 SETTINGS = {
     "figure.dpi": 100,
     "savefig.dpi": 150,
     "figure.constrained_layout.use": True,
-    "font.family": "DejaVu Sans",
+    "font.family": FONT,
     "text.parse_math": False,  # names of classes may have dollars
     "font.size": 11,  # 9 or more pixels where a phone shows a figure 350 pixels wide
     "axes.spines.top": False,
@@ -59,13 +63,14 @@ SVG_METADATA = {"Date": None, "Creator": "node-transfer"}
 
 
 @contextlib.contextmanager
-def figure(width: float = 4.5, height: float = 3.0, columns: int = 1):
+def figure(width: float = 4.5, height: float = 3.0, columns: int = 1, families=FONT):
     """Yields `(figure, axes)` in the house style, in inches.
 
     With several columns `axes` is an array of them. The figure is none of pyplot's, whose
-    backend, that of a notebook for instance, stays as it is.
+    backend, that of a notebook for instance, stays as it is. A character is drawn by the
+    first of the families of fonts that has it.
     """
-    with matplotlib.rc_context(SETTINGS):
+    with matplotlib.rc_context(SETTINGS | {"font.family": families}):
         fig = Figure(figsize=(width, height))
         FigureCanvasAgg(fig)
         yield fig, fig.subplots(1, columns)
@@ -120,5 +125,21 @@ def save(fig, stem) -> None:
 def svg(fig) -> bytes:
     """Returns the same SVG as `save` writes."""
     file = io.BytesIO()
-    fig.savefig(file, format="svg", metadata=SVG_METADATA)
+    with _no_word_of_fonts():
+        fig.savefig(file, format="svg", metadata=SVG_METADATA)
     return file.getvalue()
+
+
+@contextlib.contextmanager
+def _no_word_of_fonts():
+    """Matplotlib says each missing glyph, of which `fonts` warns, and each weight that is
+    nearly the one asked for."""
+    logger = logging.getLogger("matplotlib.font_manager")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from")
+            yield
+    finally:
+        logger.setLevel(level)

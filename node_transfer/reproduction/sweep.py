@@ -19,7 +19,9 @@ from tqdm import tqdm
 
 from node_transfer.errors import UserError
 from node_transfer.reproduction.plan import PlannedRun
+from node_transfer.runs.admission import check_outside_images
 from node_transfer.runs.directory import RunDirectory
+from node_transfer.runs.inputs import check_inputs
 from node_transfer.runs.sweep_folder import SweepFolder
 
 POLL_SECONDS = 0.5
@@ -71,13 +73,16 @@ def run_sweep(
         The title of each run that failed to the reason.
 
     Raises:
-        UserError: A finished run of another experiment is in the way, or another sweep
-            is at work in the folder; nothing is run.
+        UserError: A finished run of another experiment is in the way, what a run is to
+            read is not there, it would be made within its folder of images, or another
+            sweep is at work in the folder; nothing is run.
     """
     needed = {run.config.output_dir: run for run in runs}
     needed |= {run.start.config.output_dir: run.start for run in runs if run.start}
     for run in needed.values():
         _check_finished(run)
+    for run in needed.values():
+        _check_inputs(run)
     commands = _commands(runs, output_dir, program)
     failures = {}
     with RunDirectory(output_dir).locked(), _progress(runs) as bar:
@@ -126,6 +131,18 @@ def _progress(runs: list[PlannedRun]) -> tqdm:
         mininterval=0.5 if sys.stderr.isatty() else 60,
         smoothing=0.1,
     )
+
+
+def _check_inputs(run: PlannedRun) -> None:
+    """Raises `UserError` where a run that is to be made would fail by what is asked."""
+    if run.directory.finished:
+        return
+    config = run.config
+    if run.start:  # which is made before it
+        config = dataclasses.replace(config, init_from=None)
+    check_inputs(config)
+    if not run.directory.begun:
+        check_outside_images(run.directory, config)
 
 
 def _check_finished(run: PlannedRun) -> None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from node_transfer import durable
 from node_transfer.errors import UserError
 from node_transfer.runs.config import ExperimentConfig
+from node_transfer.runs.places import FOLDER, place_of
 
 if TYPE_CHECKING:
     from node_transfer.runs.directory import RunDirectory
@@ -34,6 +36,8 @@ def check_free(run: RunDirectory, config: ExperimentConfig) -> None:
             f"init_from is {config.init_from!r}, the run directory itself, which this "
             "run would replace: pass output_dir= with another folder."
         )
+    if not run.begun:
+        check_outside_images(run, config)
     described = run.begun and isinstance(run.read_config().get("experiment"), dict)
     if not described and not run.holds_nothing:
         raise UserError(
@@ -57,6 +61,25 @@ def check_free(run: RunDirectory, config: ExperimentConfig) -> None:
             f"{name!r} holds a run that diverged ({run.diverged}): pass overwrite=True "
             "with a lower learning_rate= or clip_norm=1.0, or output_dir= with another "
             "folder."
+        )
+
+
+def check_outside_images(run: RunDirectory, config: ExperimentConfig) -> None:
+    """Raises `UserError` where a run would be made within its folder of images.
+
+    What is hidden there is not looked at, so a run may be.
+    """
+    if not config.dataset.startswith(FOLDER):
+        return
+    root = Path(place_of(config.dataset, config.data_dir).removeprefix(FOLDER))
+    path = Path(os.path.realpath(run.path))
+    if root not in path.parents:
+        return
+    if not any(part.startswith(".") for part in path.relative_to(root).parts):
+        raise UserError(
+            f"The run directory {str(run.path)!r} is inside the folder of images "
+            f"{str(root)!r}, where it would be taken for one of their classes: pass "
+            "output_dir= with a folder elsewhere."
         )
 
 

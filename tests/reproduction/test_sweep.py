@@ -47,19 +47,20 @@ def finish(run, folder) -> None:
 
 
 def test_a_failed_run_is_reported_and_does_not_stop_the_others(tmp_path):
-    """The weights of seed 1's baseline are missing; seed 0 is finished already."""
+    """Seed 1's baseline would be made in a folder of others; seed 0 is finished."""
     out = tmp_path / "sweep"
-    changes = {"weights": str(tmp_path / "missing.weights.h5")}
     flags = [
         "--preset=quickstart", "--seeds=1,0", "--models=baseline,node_rk",
-        f"--output_dir={out}", f"--weights={changes['weights']}",
+        f"--output_dir={out}",
     ]  # fmt: skip
-    for run in plan("quickstart", [0], str(out), changes, ["baseline", "node_rk"]):
+    for run in plan("quickstart", [0], str(out), {}, ["baseline", "node_rk"]):
         finish(run, out)
+    (out / "seed-1" / "baseline").mkdir(parents=True)
+    (out / "seed-1" / "baseline" / "thesis.tex").write_text("mine")
     done = reproduce(*flags)
     assert done.returncode == 2
     assert "FAILED: baseline, seed 1" in done.stderr
-    assert "missing.weights.h5" in done.stderr
+    assert "is not empty and not a run" in done.stderr
     assert (
         "FAILED: node_rk, seed 1: not made, since baseline, seed 1, which it"
         in done.stderr
@@ -71,7 +72,26 @@ def test_a_failed_run_is_reported_and_does_not_stop_the_others(tmp_path):
     failed = [run["model"] for run in record["runs"] if "failed" in run]
     assert failed == ["baseline", "node_rk"]
     assert "Table I. Performance" in done.stdout
-    assert "missing.weights.h5" in (out / "report.html").read_text()
+    assert "is not empty and not a run" in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"weights": "no/such.h5"}, "There is no weights file 'no/such.h5'"),
+        ({"dataset": "folder:no/such"}, "There is no folder 'no/such'"),
+        ({"dataset": "folder:{}"}, "is inside the folder of images"),
+    ],
+)
+def test_what_no_run_can_be_made_of_is_told_before_the_first(
+    changes, complaint, tmp_path
+):
+    changes = {name: value.format(tmp_path) for name, value in changes.items()}
+    out = tmp_path / "sweep"
+    runs = plan("cpu", [0, 1], str(out), changes, ["baseline", "node_rk"])
+    with pytest.raises(UserError, match=complaint):
+        run_sweep(runs, str(out), RECORD, PROGRAM)
+    assert not out.exists()
 
 
 def test_a_finished_run_of_other_flags_is_in_the_way(tmp_path):

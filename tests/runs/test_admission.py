@@ -39,6 +39,28 @@ def test_a_folder_that_is_no_run_is_never_touched(files, overwrite, tmp_path):
     assert tree(tmp_path) == before
 
 
+@pytest.mark.parametrize("dataset", ["folder:{}/photos", "folder:photos", "folder:link"])
+def test_a_run_is_not_begun_among_the_images(dataset, tmp_path, monkeypatch):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (tmp_path / "link").symlink_to(photos)
+    config = ExperimentConfig(
+        "trial", "none", dataset=dataset.format(tmp_path), data_dir=str(tmp_path)
+    )
+    monkeypatch.chdir(photos)
+    run = RunDirectory(config.run_directory)
+    with pytest.raises(UserError, match="is inside the folder of images '.*/photos'"):
+        admission.check_free(run, config)
+    for free in ("../results", "../photos-of-may", ".runs/one", str(tmp_path / "runs")):
+        admission.check_free(RunDirectory(free), config)
+    run.path.mkdir(parents=True)  # as an earlier version began one there
+    (run.path / "config.json").write_text(
+        json.dumps({"experiment": dataclasses.asdict(config)})
+    )
+    admission.check_free(run, config)
+    assert [path.name for path in photos.iterdir()] == ["results"]
+
+
 def test_overwriting_removes_what_a_run_wrote_and_nothing_else(tmp_path):
     run, config = begun(tmp_path / "run")
     board = run.tensorboard_path / "train"
