@@ -117,9 +117,11 @@ class Solver:
     def with_norm_of(self, structure) -> "Solver":
         """This solver with a norm that takes the flat list of a structured state."""
         norm = cast(Callable, self.options.norm)
+        rank = 1 if self.options.per_sample else 0
 
         def flat_norm(ratios: list) -> tf.Tensor:
-            return norm(tf.nest.pack_sequence_as(structure, ratios))
+            value = norm(tf.nest.pack_sequence_as(structure, ratios))
+            return _of_rank(rank, value, ratios[0].dtype)
 
         options = dataclasses.replace(self.options, norm=flat_norm)
         return dataclasses.replace(self, options=options)
@@ -145,6 +147,30 @@ class Solver:
             atol=forward.atol if atol is None else atol,
             controls_quadrature=options.adjoint_control_parameters,
         )
+
+
+def _of_rank(rank: int, value, dtype: tf.DType) -> tf.Tensor:
+    """What a norm of the user's returned, in the dtype of the errors it was given.
+
+    Raises:
+        ValueError: It is not one number, nor, for the rank 1, one for each sample.
+    """
+    wanted = "one number for each sample, shape (batch,)" if rank else "one number"
+    try:
+        tensor = tf.convert_to_tensor(value, dtype_hint=dtype)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"norm returned {value!r} and is to return {wanted}: the root mean square of "
+            "what it is given, for instance."
+        ) from None
+    number = tensor.dtype.is_floating or tensor.dtype.is_integer
+    if not number or tensor.shape.rank not in (rank, None):
+        raise ValueError(
+            f"norm returned a tensor of {tensor.dtype.name}, shape {tensor.shape}, and "
+            f"is to return {wanted}: the root mean square of what it is given, for "
+            "instance."
+        )
+    return tf.cast(tensor, dtype)
 
 
 def tableau_of(method: str | ButcherTableau) -> ButcherTableau | None:

@@ -188,6 +188,40 @@ def test_bounds_in_the_wrong_order():
         odeint(lambda t, y: y, ONE, [0.0, 1.0], options={"min_step": 1, "max_step": 0.5})
 
 
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize(
+    ("norm", "per_sample", "sentence"),
+    [
+        (lambda r: None, False, "norm returned None and is to return one number:"),
+        (lambda r: r, False, r"tensor of float64, shape \(1, 2\), and is to .* one num"),
+        (lambda r: tf.reduce_any(r > 1), False, "tensor of bool, shape"),
+        (tf.reduce_max, True, r"shape \(\), and is to return one number for each sample"),
+    ],
+)
+def test_norm_that_returns_something_else_is_one_sentence(
+    norm, per_sample, sentence, graph
+):
+    def solve():
+        options = {"norm": norm, "per_sample": per_sample}
+        return odeint(lambda t, y: -y, np.ones([1, 2]), [0.0, 1.0], options=options)
+
+    with pytest.raises(ValueError, match=sentence):
+        (tf.function(solve, autograph=False) if graph else solve)()
+
+
+@pytest.mark.parametrize("cast", [tf.float32, tf.int32])
+def test_norm_may_return_another_type_of_number(cast):
+    def norm(ratios):
+        return tf.cast(tf.math.ceil(tf.reduce_max(abs(ratios))), cast)
+
+    def steps(norm):
+        _, info = odeint(lambda t, y: -y, np.ones([1, 2]), [0.0, 1.0],
+                         options={"norm": norm}, full_output=True)  # fmt: skip
+        return int(info.nfe)
+
+    assert steps(norm) == steps(lambda r: tf.math.ceil(tf.reduce_max(abs(r))))
+
+
 @pytest.mark.parametrize("option", ["min_step", "max_step", "norm"])
 def test_options_of_adaptive_methods_are_refused_on_a_fixed_grid(option):
     value = tf.reduce_max if option == "norm" else 0.1
