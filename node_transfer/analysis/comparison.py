@@ -100,6 +100,7 @@ def read_comparison(folder) -> list[Compared]:
             model.others[seed] = "not finished"
     for model in models.values():
         _set_unlike_apart(model)
+    _set_other_data_apart(list(models.values()))
     if not models:
         raise UserError(
             f"{str(folder)!r} has no run (FOLDER/seed-0/NAME): pass output_dir= with the "
@@ -122,6 +123,29 @@ def _set_unlike_apart(model: Compared) -> None:
             model.others[seed] = (
                 f"left out: {name} = {theirs!r}, where seed {newest} has {ours!r}"
             )
+
+
+def _set_other_data_apart(models: list[Compared]) -> None:
+    """Takes out the runs on other images than the run that was begun last."""
+    runs = [run for model in models for run in model.runs.values()]
+    if not runs:
+        return
+    newest = max(runs, key=lambda run: run.config.get("date", ""))
+    ours = _checksum(newest)
+    for model in models:
+        for seed, run in sorted(model.runs.items()):
+            if ours and _checksum(run) not in (ours, None):
+                del model.runs[seed]
+                model.others[seed] = (
+                    f"left out: it is on other images than {newest.path}, by their "
+                    f"checksums; remove {run.path} and give the command again to train "
+                    "it on these"
+                )
+
+
+def _checksum(run: Run) -> str | None:
+    """That of its images; `None` of a run that was recorded before there was one."""
+    return run.config.get("data", {}).get("checksum", {}).get("sha256")
 
 
 def write_comparison(folder) -> Table:

@@ -8,8 +8,8 @@ from matplotlib import font_manager
 from node_transfer.analysis.style import FONT
 from node_transfer.errors import warn
 
-UNSEEN = {"Cc", "Cf", "Me", "Mn", "Zs"}  # categories of characters that need no glyph
-NO_FONTS = ("Last Resort", "Emoji")  # placeholders; colours, which cannot be drawn
+UNSEEN = {"Cc", "Cf", "Zs"}  # categories of characters that need no glyph
+NO_FONTS = ("Last Resort", "Color Emoji")  # placeholders; bitmaps, not to be drawn
 
 
 def families_for(names: Sequence[str]) -> list[str]:
@@ -18,7 +18,7 @@ def families_for(names: Sequence[str]) -> list[str]:
     DejaVu Sans is the first, and all there is where it has them. Warns of characters that
     no font has, which a figure shows as boxes.
     """
-    lacking = {c for c in "".join(names) if unicodedata.category(c) not in UNSEEN}
+    lacking = {character for character in "".join(names) if _is_seen(character)}
     families = []
     for family, path in _fonts():
         if not lacking:
@@ -28,13 +28,20 @@ def families_for(names: Sequence[str]) -> list[str]:
             families.append(family)
             lacking -= has
     if lacking:
-        name = next(name for name in names if lacking & set(name))
+        classes = ", ".join(repr(name) for name in names if lacking & set(name))
         warn(
-            f"no font of this machine has all characters of the class {name!r}, which "
-            "the report's figures show as boxes: install one, such as the Noto Sans of "
-            "its script, and make the report again with node-transfer report"
+            f"no font of this machine has all characters of {classes}, which the "
+            "report's figures show as boxes: install fonts that have them, such as those "
+            "of Noto for each script, and make the report again with node-transfer report"
         )
     return [FONT, *(family for family in families if family != FONT)]
+
+
+def _is_seen(character: str) -> bool:
+    """Whether it needs a glyph, as joiners and the like do not."""
+    selects = "VARIATION SELECTOR" in unicodedata.name(character, "")
+    arabic = unicodedata.bidirectional(character) == "AN"  # signs around numbers
+    return arabic or not (selects or unicodedata.category(character) in UNSEEN)
 
 
 def _fonts() -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from node_transfer.analysis import style
 from node_transfer.analysis.runs import Run
 
 MANY_CLASSES = 30  # more make a confusion matrix that nobody can read
+LONGEST = 24  # characters of a class's name
 COUNTED = 12  # classes up to which it has its counts written into it
 TRAINING, VALIDATION = style.LINES["node_rk"], style.LINES["node_adjoint"]
 
@@ -86,6 +87,11 @@ def evaluations(run: Run) -> Drawing | None:
     )
 
 
+def _short(name: str) -> str:
+    """A class's name as an axis has room for it."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 9]}…{name[-8:]}"
+
+
 def confusion(
     matrix: np.ndarray, class_names: list[str], families=style.FONT
 ) -> Drawing | None:
@@ -99,6 +105,7 @@ def confusion(
     classes = len(class_names)
     if classes > MANY_CLASSES:
         return None
+    class_names = [_short(name) for name in class_names]
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     side = max(4.0, 1.6 + 0.34 * classes)
     with style.figure(side, side, families=families) as (fig, axes):
@@ -154,8 +161,8 @@ def paths(
         axes.set_ylabel(f"second component ({second:.0%})")
         # Handed over: matplotlib leaves out of its own accord names that begin with "_".
         fig.legend(
-            list(marks.values()), list(marks), loc="outside lower center", ncols=4,
-            fontsize=8,
+            list(marks.values()), [_short(name) for name in marks],
+            loc="outside lower center", ncols=4, fontsize=8,
         )  # fmt: skip
         content = style.svg(fig)
     times = arrays["path_time"]

@@ -189,3 +189,7 @@ def _parse(arguments):
         stop(f"{error}; see --help.", code=1)
     except SystemExit:  # absl has printed the help, and counts that as a failure
         sys.exit(0)
+    except OSError as error:  # such as --help | head
+        if not streams.cannot_be_written(error):
+            raise
+        sys.exit(0)

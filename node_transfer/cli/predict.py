@@ -77,7 +77,8 @@ def predict(paths: list[str]) -> None:
             print(sentence, file=sys.stderr, flush=True)
     ending = output.suffix[1:].lower() if output else ""
     kind = values.format or (ending if ending in FORMATS else "table")
-    text = prediction_formats.FORMATS[kind](rows, values.top)
+    known = max((len(row.classes) for row in rows), default=0)
+    text = prediction_formats.FORMATS[kind](rows, min(values.top, known or values.top))
     # A path that UTF-8 has no characters for is escaped, in JSON as JSON does.
     written = text.encode("utf-8", errors="backslashreplace")
     if output:

@@ -117,11 +117,12 @@ class Solver:
     def with_norm_of(self, structure) -> "Solver":
         """This solver with a norm that takes the flat list of a structured state."""
         norm = cast(Callable, self.options.norm)
-        rank = 1 if self.options.per_sample else 0
+        samples = tf.nest.flatten(structure)[0].shape[:1]
+        shape = samples if self.options.per_sample else tf.TensorShape([])
 
         def flat_norm(ratios: list) -> tf.Tensor:
             value = norm(tf.nest.pack_sequence_as(structure, ratios))
-            return _of_rank(rank, value, ratios[0].dtype)
+            return _of_shape(shape, value, ratios[0].dtype)
 
         options = dataclasses.replace(self.options, norm=flat_norm)
         return dataclasses.replace(self, options=options)
@@ -149,22 +150,23 @@ class Solver:
         )
 
 
-def _of_rank(rank: int, value, dtype: tf.DType) -> tf.Tensor:
+def _of_shape(shape: tf.TensorShape, value, dtype: tf.DType) -> tf.Tensor:
     """What a norm of the user's returned, in the dtype of the errors it was given.
 
     Raises:
-        ValueError: It is not one number, nor, for the rank 1, one for each sample.
+        ValueError: It is not one number, nor, where that is the shape, one a sample.
     """
-    wanted = "one number for each sample, shape (batch,)" if rank else "one number"
+    wanted = "one number" if shape.rank == 0 else "one number a sample, shape (batch,)"
     try:
         tensor = tf.convert_to_tensor(value, dtype_hint=dtype)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, tf.errors.InvalidArgumentError):
+        given = "None" if value is None else f"a {type(value).__name__}"
         raise ValueError(
-            f"norm returned {value!r} and is to return {wanted}: the root mean square of "
+            f"norm returned {given} and is to return {wanted}: the root mean square of "
             "what it is given, for instance."
         ) from None
     number = tensor.dtype.is_floating or tensor.dtype.is_integer
-    if not number or tensor.shape.rank not in (rank, None):
+    if not number or not tensor.shape.is_compatible_with(shape):
         raise ValueError(
             f"norm returned a tensor of {tensor.dtype.name}, shape {tensor.shape}, and "
             f"is to return {wanted}: the root mean square of what it is given, for "

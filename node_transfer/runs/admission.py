@@ -67,20 +67,22 @@ def check_free(run: RunDirectory, config: ExperimentConfig) -> None:
 def check_outside_images(run: RunDirectory, config: ExperimentConfig) -> None:
     """Raises `UserError` where a run would be made within its folder of images.
 
-    What is hidden there is not looked at, so a run may be.
+    All folders there are looked through for images, such as a comparison's figure, and
+    beside folders of splits none may be. What is hidden is passed over, so a run may be.
     """
     if not config.dataset.startswith(FOLDER):
         return
     root = Path(place_of(config.dataset, config.data_dir).removeprefix(FOLDER))
-    path = Path(os.path.realpath(run.path))
-    if root not in path.parents:
-        return
-    if not any(part.startswith(".") for part in path.relative_to(root).parts):
-        raise UserError(
-            f"The run directory {str(run.path)!r} is inside the folder of images "
-            f"{str(root)!r}, where it would be taken for one of their classes: pass "
-            "output_dir= with a folder elsewhere."
-        )
+    for place in (os.path.realpath, os.path.abspath):  # by links, and as it is written
+        path = Path(place(run.path))
+        if root in path.parents and not any(
+            part.startswith(".") for part in path.relative_to(root).parts
+        ):
+            raise UserError(
+                f"The run directory {str(run.path)!r} is inside the folder of images "
+                f"{str(root)!r}, all of whose folders are looked through for images: "
+                "pass output_dir= with a folder elsewhere."
+            )
 
 
 def check_same(run: RunDirectory, config: ExperimentConfig) -> None:

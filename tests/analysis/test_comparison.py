@@ -99,3 +99,20 @@ def test_runs_that_are_not_alike_have_no_mean(tmp_path):
     (path / "config.json").write_text(json.dumps(config))
     title = write_comparison(tmp_path).title
     assert "Net-none: cifar10, 45,000 training images, 1 epochs; Net-ode: " in title
+
+
+def test_runs_on_other_images_are_not_compared(tmp_path):
+    checksums = {"Net-none": "a" * 64, "Net-ode": "b" * 64, "Net-old": None}
+    for day, (name, checksum) in enumerate(checksums.items(), start=1):
+        path = write_run(tmp_path, name, 0, [0.5])
+        config = json.loads((path / "config.json").read_text())
+        config["data"]["checksum"] = {"sha256": checksum} if checksum else {}
+        config["date"] = f"2026-11-0{2 + day % 2}"  # the second is the oldest
+        (path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "sweep.json").write_text(json.dumps({"runs": []}))
+    models = {model.name: model for model in read_comparison(tmp_path)}
+    assert [bool(models[name].runs) for name in checksums] == [True, False, True]
+    state = models["Net-ode"].state
+    assert "left out: it is on other images than" in state
+    assert f"remove {tmp_path / 'seed-0' / 'Net-ode'} and" in state
+    assert "Net-ode" in write_comparison(tmp_path).text()

@@ -58,9 +58,15 @@ def test_characters_that_no_font_has_are_told_once(capsys):
     assert drawn(OTHER, families)
     told = capsys.readouterr().err
     assert told.count("WARNING") == 1
-    assert "characters of the class '\\uf123', which" in told
+    assert "characters of '\\uf123', which" in told
 
 
 def test_what_needs_no_glyph_is_not_missed(capsys):
-    assert fonts.families_for(["a\u200db", "e\u0301\u20e3", "a\u3000b"]) == [style.FONT]
+    names = ["a\u200db", "e\u0301", "a\u3000b", "a\ufe0e", "\u202ba"]
+    assert fonts.families_for(names) == [style.FONT]
     assert capsys.readouterr().err == ""
+
+
+def test_a_mark_that_no_font_has_is_told_too(capsys):
+    assert fonts.families_for(["one", "1\ufe0f\u20e3", "\u1ab0"])[0] == style.FONT
+    assert "characters of '1\ufe0f\u20e3', '\u1ab0', which" in capsys.readouterr().err

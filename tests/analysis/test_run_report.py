@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import warnings
 
 import numpy as np
 import pytest
@@ -83,6 +84,14 @@ def test_the_page_shows_all_that_the_run_has(run_folder):
 
 def test_dollars_in_the_name_of_a_class_are_no_formula():
     assert run_figures.confusion(np.eye(2, dtype=int), ["$x^^$", "5 $ to 10 $"]).svg
+
+
+def test_a_long_name_leaves_room_for_the_matrix():
+    names = ["x" * 120, *map(str, range(12))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        svg = run_figures.confusion(np.eye(13, dtype=int), names).svg
+    assert f"{'x' * 15}…{'x' * 8}".encode() in svg
 
 
 def test_a_class_whose_name_begins_with_an_underscore_is_in_the_legend():

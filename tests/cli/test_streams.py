@@ -50,3 +50,14 @@ def test_output_that_cannot_be_written_is_one_sentence(redirection, reason):
 def test_characters_that_the_terminal_lacks_are_escaped():
     done = printed("", PYTHONIOENCODING="ascii")
     assert done.returncode == 0 and done.stdout.startswith(r"\xe9\xe9")
+
+
+def test_help_that_nobody_reads_to_its_end_ends_without_a_word():
+    asked = PRINTS.replace(", [])", ", ['--help'])").replace(
+        '"Prints."', '"word " * 50_000'
+    )
+    done = subprocess.run(
+        ["bash", "-c", '"$0" -c "$1" > >(exec true); exit $?', sys.executable, asked],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")

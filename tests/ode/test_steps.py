@@ -195,7 +195,9 @@ def test_bounds_in_the_wrong_order():
         (lambda r: None, False, "norm returned None and is to return one number:"),
         (lambda r: r, False, r"tensor of float64, shape \(1, 2\), and is to .* one num"),
         (lambda r: tf.reduce_any(r > 1), False, "tensor of bool, shape"),
-        (tf.reduce_max, True, r"shape \(\), and is to return one number for each sample"),
+        (tf.reduce_max, True, r"shape \(\), and is to return one number a sample, shape"),
+        (lambda r: tf.reduce_max(r, 0), True, r"shape \(2,\), .* one number a sample"),
+        (lambda r: [r, r[:, 0]], False, "norm returned .* and is to return one number"),
     ],
 )
 def test_norm_that_returns_something_else_is_one_sentence(
