@@ -144,8 +144,9 @@ def test_command_writes_a_file_and_its_exit_code_tells_of_unreadable_ones(
     first, second = json.loads((tmp_path / "out.json").read_text())
     assert {p["class"] for p in first["predictions"]} == set(NAMES)
     assert "error" in second
-    done = run("photos/0.png", "--format=csv")
+    done = run("photos/0.png", "--format=csv", "--top=9")
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
+    assert f"probability_{len(NAMES)}" in done.stdout and "class_9" not in done.stdout
     (photos / "0.png").rename(photos / os.fsdecode(b"\xff.png"))
     done = run("photos/more", os.fsdecode(b"photos/\xff.png"), *again)
     assert done.returncode == 0
