@@ -32,18 +32,17 @@ def python(*arguments, cwd):
 
 
 def test_the_runs_of_a_script_have_the_rows_of_its_package(tmp_path):
-    """The run gets as far as the weights, which are not there."""
+    """The run gets as far as its folder, which is not empty."""
     (tmp_path / "my_package.py").write_text(ADDS_A_ROW)
     (tmp_path / "mine.py").write_text(
         "import my_package\nfrom node_transfer.cli.main import main\n\nmain()\n"
     )
+    (tmp_path / "out" / "seed-0" / "baseline").mkdir(parents=True)
+    (tmp_path / "out" / "seed-0" / "baseline" / "thesis.tex").write_text("mine")
     flags = ("--preset=quickstart", "--models=baseline", "--output_dir=out")
-    done = python(
-        "mine.py", "reproduce", *flags, "--backbone=MyNet", "--weights=no.h5",
-        cwd=tmp_path,
-    )  # fmt: skip
+    done = python("mine.py", "reproduce", *flags, "--backbone=MyNet", cwd=tmp_path)
     assert done.returncode == 2
-    assert "FAILED: baseline, seed 0: There is no weights file" in done.stderr
+    assert "FAILED: baseline, seed 0: The folder 'out/seed-0/baseline' is" in done.stderr
     record = json.loads((tmp_path / "out" / "sweep.json").read_text())
     assert record["commands"][0].startswith("python mine.py reproduce --preset=quickst")
     (run,) = record["runs"]
