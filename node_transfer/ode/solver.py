@@ -1,5 +1,6 @@
 """How a problem is solved: everything that `odeint` takes beside the problem itself."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from typing import cast
@@ -157,22 +158,17 @@ def _of_shape(shape: tf.TensorShape, value, dtype: tf.DType) -> tf.Tensor:
         ValueError: It is not one number, nor, where that is the shape, one a sample.
     """
     wanted = "one number" if shape.rank == 0 else "one number a sample, shape (batch,)"
-    try:
+    given = "None" if value is None else f"a {type(value).__name__}"
+    with contextlib.suppress(TypeError, ValueError, tf.errors.InvalidArgumentError):
         tensor = tf.convert_to_tensor(value, dtype_hint=dtype)
-    except (TypeError, ValueError, tf.errors.InvalidArgumentError):
-        given = "None" if value is None else f"a {type(value).__name__}"
-        raise ValueError(
-            f"norm returned {given} and is to return {wanted}: the root mean square of "
-            "what it is given, for instance."
-        ) from None
-    number = tensor.dtype.is_floating or tensor.dtype.is_integer
-    if not number or not tensor.shape.is_compatible_with(shape):
-        raise ValueError(
-            f"norm returned a tensor of {tensor.dtype.name}, shape {tensor.shape}, and "
-            f"is to return {wanted}: the root mean square of what it is given, for "
-            "instance."
-        )
-    return tf.cast(tensor, dtype)
+        number = tensor.dtype.is_floating or tensor.dtype.is_integer
+        if number and tensor.shape.is_compatible_with(shape):
+            return tf.cast(tensor, dtype)
+        given = f"a tensor of {tensor.dtype.name}, shape {tensor.shape},"
+    raise ValueError(
+        f"norm returned {given} and is to return {wanted}: the root mean square of what "
+        "it is given, for instance."
+    )
 
 
 def tableau_of(method: str | ButcherTableau) -> ButcherTableau | None:
