@@ -49,3 +49,14 @@ def _add_file(digest, path) -> None:
     with open(path, "rb") as file:
         while chunk := file.read(CHUNK_BYTES):
             digest.update(chunk)
+
+
+def recorded(data) -> str | None:
+    """Returns the SHA-256 that a record of images has of them; `None`: it has none.
+
+    Args:
+        data: The entry `data` of a run's `config.json`, or an `ImageData`'s `source`.
+    """
+    checksum = data.get("checksum") if isinstance(data, dict) else None
+    found = checksum.get("sha256") if isinstance(checksum, dict) else None
+    return found if isinstance(found, str) else None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.ticker import PercentFormatter
 
-from node_transfer import durable
+from node_transfer import checksums, durable
 from node_transfer.analysis import provenance, style
 from node_transfer.analysis.formats import mean_and_deviation
 from node_transfer.analysis.runs import Run, read_run
@@ -131,21 +131,17 @@ def _set_other_data_apart(models: list[Compared]) -> None:
     if not runs:
         return
     newest = max(runs, key=lambda run: run.config.get("date", ""))
-    ours = _checksum(newest)
+    ours = checksums.recorded(newest.config.get("data"))
     for model in models:
         for seed, run in sorted(model.runs.items()):
-            if ours and _checksum(run) not in (ours, None):
+            theirs = checksums.recorded(run.config.get("data"))
+            if ours and theirs not in (ours, None):
                 del model.runs[seed]
                 model.others[seed] = (
                     f"left out: it is on other images than {newest.path}, by their "
                     f"checksums; remove {run.path} and give the command again to train "
                     "it on these"
                 )
-
-
-def _checksum(run: Run) -> str | None:
-    """That of its images; `None` of a run that was recorded before there was one."""
-    return run.config.get("data", {}).get("checksum", {}).get("sha256")
 
 
 def write_comparison(folder) -> Table:

@@ -114,8 +114,8 @@ def check_data(run: RunDirectory, provenance: dict) -> None:
 
 def other_data(run: RunDirectory, data: ImageData) -> bool:
     """Whether data have another checksum than those of a run, or none is known."""
-    now = _sha256(data.source)
-    return now is None or now != _sha256(run.read_config().get("data"))
+    now = checksums.recorded(data.source)
+    return now is None or now != checksums.recorded(run.read_config().get("data"))
 
 
 def warn_of_other_data(run: RunDirectory, provenance: dict) -> None:
@@ -207,16 +207,12 @@ def _change_of_split(
 
 def _change_of_data(run: RunDirectory, provenance: dict) -> str | None:
     """How the checksum changed; `None`: it did not, or there was or is none."""
-    before, now = (_sha256(data) for data in (run.read_config().get("data"), provenance))
+    before, now = (
+        checksums.recorded(data) for data in (run.read_config().get("data"), provenance)
+    )
     if before is None or now is None or before == now:
         return None
     return f"their checksum was {before[:12]} and is {now[:12]}"
-
-
-def _sha256(data) -> str | None:
-    checksum = data.get("checksum") if isinstance(data, dict) else None
-    found = checksum.get("sha256") if isinstance(checksum, dict) else None
-    return found if isinstance(found, str) else None
 
 
 def as_begun(run: RunDirectory, config: ExperimentConfig) -> ExperimentConfig:
