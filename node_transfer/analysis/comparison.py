@@ -145,7 +145,8 @@ def _set_other_data_apart(models: list[Compared]) -> None:
 
 
 def write_comparison(folder) -> Table:
-    """Writes table and figure of a comparison into its folder; returns the table.
+    """Writes the table of a comparison into its folder, and a figure where a run is
+    finished; returns the table.
 
     Raises:
         UserError: There is no run, or the folder cannot be written.
@@ -156,7 +157,8 @@ def write_comparison(folder) -> Table:
     with durable.failures_told(stem):
         durable.write_text(stem.with_suffix(".md"), made.markdown())
         durable.write_text(stem.with_suffix(".csv"), runs_csv(models))
-        draw(models, stem)
+        if any(model.runs for model in models):
+            draw(models, stem)
     return made
 
 
@@ -206,7 +208,7 @@ def draw(models: list[Compared], stem) -> None:
     """Draws test accuracy and seconds of training, a row a model, a mark a run.
 
     Args:
-        models: As `read_comparison` has them.
+        models: As `read_comparison` has them, with a finished run at least.
         stem: Path of the files without their endings, `.svg` and `.png`.
     """
     height = 1.3 + 0.32 * len(models)
@@ -232,8 +234,7 @@ def draw(models: list[Compared], stem) -> None:
         accuracy.xaxis.set_major_formatter(PercentFormatter(1.0))
         accuracy.set_xlabel("test accuracy")
         seconds.set_xlabel("seconds of training")
-        if any(model.runs for model in models):
-            style.log_x(seconds)
+        style.log_x(seconds)
         style.save(fig, stem)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from node_transfer import checksums
 from node_transfer.analysis.lineup import MODELS
 from node_transfer.analysis.stability import CURVES
 from node_transfer.errors import UserError
@@ -210,7 +211,8 @@ def _read_unfinished(directory: RunDirectory, path: str) -> UnfinishedRun:
 
 
 def _check_alike(runs: dict[str, dict[int, Run]]) -> None:
-    """Raises `UserError` where runs of one model differ in more than the seed."""
+    """Raises `UserError` where runs of one model differ in more than the seed, or any two
+    in their images."""
     for first, *others in (tuple(of_model.values()) for of_model in runs.values()):
         for run in others:
             name = first.experiment.field_unlike(run.experiment)
@@ -220,6 +222,21 @@ def _check_alike(runs: dict[str, dict[int, Run]]) -> None:
                     f"and {run.path!r} {getattr(run.experiment, name)!r}, so they cannot "
                     "be averaged: keep them in two folders."
                 )
+    _check_same_images([run for of_model in runs.values() for run in of_model.values()])
+
+
+def _check_same_images(runs: list[Run]) -> None:
+    first = {}
+    for run in runs:
+        checksum = checksums.recorded(run.config["data"])
+        if checksum is not None:
+            first.setdefault(checksum, run)
+    if len(first) > 1:
+        one, other = list(first.values())[:2]
+        raise UserError(
+            f"{one.path!r} and {other.path!r} are on different images, by their "
+            "checksums, so they cannot be compared: keep them in two folders."
+        )
 
 
 def gather(paths, models: Collection[str] = tuple(MODELS)) -> Sweep:

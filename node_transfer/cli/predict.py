@@ -73,7 +73,8 @@ def predict(paths: list[str]) -> None:
     ):
         rows.append(prediction)
         if prediction.error:
-            sentence = f"{prediction.path}: cannot be read ({prediction.error})"
+            path = prediction_formats.one_line(prediction.path)
+            sentence = f"{path}: cannot be read ({prediction.error})"
             print(sentence, file=sys.stderr, flush=True)
     ending = output.suffix[1:].lower() if output else ""
     kind = values.format or (ending if ending in FORMATS else "table")

@@ -13,13 +13,18 @@ from node_transfer.serving.predicting import Prediction
 def as_table(predictions: Sequence[Prediction], top: int) -> str:
     """A table for the terminal; a file that could not be read has its reason."""
     rows = [
-        [p.path, f"({p.error})"]
+        [one_line(p.path), f"({p.error})"]
         if p.error
-        else [p.path, *(x for c, q in _pairs(p) for x in (c, f"{q:.1%}"))]
+        else [one_line(p.path), *(x for c, q in _pairs(p) for x in (c, f"{q:.1%}"))]
         for p in predictions
     ]
     headers = ["file", *(word for rank in range(top) for word in _titles(rank))]
     return tabulate(rows, headers, disable_numparse=True) + "\n"
+
+
+def one_line(path: str) -> str:
+    """A path for a terminal: line breaks and other control characters are escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in path)
 
 
 def as_csv(predictions: Sequence[Prediction], top: int) -> str:

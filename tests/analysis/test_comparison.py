@@ -70,6 +70,15 @@ def test_the_csv_has_plain_numbers_of_every_run(folder):
     assert rows[0]["test_accuracy"] == "" and rows[4]["state"] == "No memory."
 
 
+def test_nothing_is_drawn_where_no_run_is_finished(folder):
+    for path in folder.glob("seed-*/Net-ode-dopri5/metrics.json"):
+        path.unlink()
+    assert "no run is finished" in write_comparison(folder).title
+    assert {p.name for p in folder.glob("comparison.*")} == {
+        "comparison.md", "comparison.csv"
+    }  # fmt: skip
+
+
 def test_a_folder_without_runs_is_one_sentence(tmp_path):
     with pytest.raises(UserError, match="has no run"):
         read_comparison(tmp_path)

@@ -1,6 +1,7 @@
 """What is written from run directories: tables, numbers, figures, and the report."""
 
 import csv
+import json
 import re
 import shutil
 import subprocess
@@ -51,6 +52,18 @@ def test_runs_of_one_model_that_differ_are_not_averaged(tmp_path):
     path.write_text(path.read_text().replace("EfficientNetB0", "EfficientNetV2B0"))
     with pytest.raises(UserError, match="backbone = 'EfficientNetB0'.*cannot be avera"):
         read_sweep(tmp_path)
+
+
+def test_runs_on_different_images_are_not_compared(tmp_path):
+    for name, digest in [("baseline", "a"), ("node_rk", "b"), ("node_rk_cold", None)]:
+        path = write_run(tmp_path, name, 0, [0.7]) / "config.json"
+        config = json.loads(path.read_text())
+        config["data"]["checksum"] = {"sha256": digest} if digest else None
+        path.write_text(json.dumps(config))
+    with pytest.raises(UserError, match="'seed-0/baseline' and 'seed-0/node_rk' are on "):
+        read_sweep(tmp_path)
+    path.parent.with_name("node_rk").rename(tmp_path / "elsewhere")
+    assert read_sweep(tmp_path).names == ["baseline", "node_rk_cold"]
 
 
 def test_a_run_is_the_model_that_its_folder_is_named_after(tmp_path):

@@ -124,6 +124,12 @@ def test_predictions_are_read_back_from_csv_and_json():
     assert "(it is empty)" in table[3]
 
 
+def test_a_path_with_a_line_break_has_one_row_of_the_table():
+    rows = [Prediction("a\nb\x1b[2J é.png", ("red",), (0.75,))]
+    table = prediction_formats.as_table(rows, 1).splitlines()
+    assert len(table) == 3 and table[2].startswith("a\\nb\\x1b[2J é.png  red")
+
+
 @pytest.mark.slow
 def test_command_writes_a_file_and_its_exit_code_tells_of_unreadable_ones(
     photos, tmp_path
