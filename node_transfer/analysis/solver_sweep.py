@@ -40,7 +40,7 @@ def draw(rows: list[dict], stem) -> None:
     solved = [row for row in rows[1:] if row["rtol"] is not None]
     others = [row for row in rows if row["rtol"] is None]
     tolerances = [row["rtol"] for row in solved]
-    with style.figure(7.0, 3.0, columns=2) as (fig, (accuracy, cost)):
+    with style.figure(7.0, 3.3, columns=2) as (fig, (accuracy, cost)):
         line = style.LINES["node_rk"]
         accuracy.plot(tolerances, [100 * row["accuracy"] for row in solved], **line)
         for row, colour in zip(others, ("#D55E00", "#009E73", "#000000"), strict=False):
@@ -54,7 +54,7 @@ def draw(rows: list[dict], stem) -> None:
             label="95 % of the test images' noise",
         )  # fmt: skip
         accuracy.set_ylabel("accuracy (%)")
-        accuracy.legend(fontsize=7)
+        fig.legend(fontsize=9, ncols=2, loc="outside lower center")
         cost.plot(tolerances, [row["nfe"] for row in solved], **line)
         cost.set_ylabel("evaluations of f, a batch")
         cost.set_ylim(bottom=0)
