@@ -15,8 +15,11 @@ SHARED = PROJECT.parent / "shared"
 def pytest_configure(config):
     """Imports TensorFlow where tests are run: not in the process that hands them out."""
     hands_out = config.getoption("numprocesses", None)
-    if hands_out and not hasattr(config, "workerinput"):
+    is_worker = hasattr(config, "workerinput")
+    if hands_out and not is_worker:
         return
+    if is_worker:  # there is one for each core, so that more threads would be in its way
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     two_devices()
     import keras  # noqa: F401
 
