@@ -269,7 +269,7 @@ def started(script: str, folder, **environ) -> dict[str, str]:
     """Runs a shell script whose commands are stand-ins; returns the TF_CONFIG given."""
     for name, does in {
         "scontrol": "printf 'node1\\nnode2\\nnode3\\n'",
-        "srun": 'exec "$@"',
+        "srun": 'while [[ $1 == --* ]]; do shift; done; exec "$@"',
         "node-transfer": 'printenv TF_CONFIG; echo "$@" >&2',
     }.items():
         (folder / name).write_text(f"#!/bin/bash\n{does}\n")

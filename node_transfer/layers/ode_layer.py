@@ -59,8 +59,8 @@ class ODELayer(SolverLayer):
         rtol, atol: Tolerances of the solver, see `node_transfer.odeint`.
         method: The solver's method, a name or a `ButcherTableau`, see
             `node_transfer.odeint`.
-        gradient: `"backprop"` (exact gradient of the steps taken) or `"adjoint"`
-            (constant memory).
+        gradient: `"backprop"` (exact gradient of the steps taken), `"adjoint"`
+            (constant memory), or `"autodiff"`, see `node_transfer.odeint`.
         options: A `SolverOptions`, or a dictionary of its attributes; all but
             `on_backward`.
         remember_step: Whether each training batch starts with the step size that suited

@@ -58,7 +58,7 @@ def odeint(
             deterministic. `"autodiff"`: TensorFlow's own, through every operation of the
             solve; memory grows by all stages of all tries, and it can be differentiated
             again. `tf.vectorized_map` takes any on a fixed grid, and
-            `"adjoint"` with two times. XLA
+            `"adjoint"` or `"autodiff"` with two times. XLA
             (`jit_compile=True`) takes all, with memory for `max_num_steps` steps, but
             no gradient of `per_sample`.
         options: A `SolverOptions`, or a dictionary of its attributes.
