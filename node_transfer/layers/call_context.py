@@ -3,6 +3,16 @@
 import contextlib
 
 import keras
+from keras.src.backend import AutocastScope
+
+
+def variables_as_they_are() -> AutocastScope:
+    """A context in which variables are read in their own dtype.
+
+    Within the call of a model Keras sees to it for a layer of `autocast=False`; it does
+    not where the layer is called alone, or in a model of another policy.
+    """
+    return AutocastScope(None)
 
 
 def values(layer: keras.layers.Layer) -> dict:

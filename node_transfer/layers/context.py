@@ -53,18 +53,6 @@ def _as_tensor(x):
     return x if isinstance(x, keras.KerasTensor) else tf.convert_to_tensor(x)
 
 
-def check_dense(inputs, name: str) -> None:
-    """Raises a `ValueError` for inputs of a layer that are ragged or sparse."""
-    if isinstance(inputs, tf.RaggedTensor | tf.SparseTensor):
-        dense = "tf.sparse.to_dense(x)"
-        if isinstance(inputs, tf.RaggedTensor):
-            dense = "x.to_tensor()"
-        raise ValueError(
-            f"The layer {name!r} got a {type(inputs).__name__}: pass a dense "
-            f"tensor, such as {dense}."
-        )
-
-
 def is_shape(shapes) -> bool:
     """Whether it is the shape of one tensor, and not a structure of shapes."""
     return not isinstance(shapes, dict) and all(

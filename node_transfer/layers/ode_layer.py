@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
-from node_transfer.layers import sharing
+from node_transfer.layers import call_context, sharing
 from node_transfer.layers.calling import Convention
-from node_transfer.layers.context import ContextSpec, check_dense, is_shape
+from node_transfer.layers.context import ContextSpec, is_shape
 from node_transfer.layers.fixed_dynamics import FixedDynamics
 from node_transfer.layers.function_dynamics import as_layer
 from node_transfer.layers.regularization import Penalty, mean_over
@@ -20,6 +20,7 @@ from node_transfer.ode.butcher_tableau import ButcherTableau
 from node_transfer.ode.samples import time_of_each
 from node_transfer.ode.solve import solve
 from node_transfer.ode.solver import SolverOptions
+from node_transfer.ode.tensors import check_dense
 
 
 @keras.saving.register_keras_serializable(package="node_transfer")
@@ -166,13 +167,17 @@ class ODELayer(SolverLayer):
         self.add_memory()
 
     def __call__(self, inputs, context=None, **kwargs):
-        check_dense(inputs, self.name)
+        check_dense(inputs, f"The layer {self.name!r} got")
         if context is None:
             return super().__call__(inputs, **kwargs)
         context = self._context_spec.noted(context)
         return super().__call__(inputs, context=context, **kwargs)
 
     def call(self, inputs, context=None, training=False, mask=None):
+        with call_context.variables_as_they_are():
+            return self._solved(inputs, context, training, mask)
+
+    def _solved(self, inputs, context, training, mask):
         self._convention.check_context(self.dynamics, context is not None)
         self._note_place_in_model()
         if mask is None:  # Keras passes it on only where there is no context
@@ -227,17 +232,17 @@ class ODELayer(SolverLayer):
 
     def _note_place_in_model(self) -> None:
         """Notes which model is being called, and how many ODE layers it called before."""
-        call_context = self.dynamics._get_call_context()
+        call = self.dynamics._get_call_context()
         self.dynamics._maybe_reset_call_context()  # where nothing else is being called
-        model = call_context.entry_layer
+        model = call.entry_layer
         if model in (self, self.dynamics):
             return
         if isinstance(model, keras.Model):
             self._models.add(model)
-        earlier = call_context.get_value("ode_layers", ())
+        earlier = call.get_value("ode_layers", ())
         if self not in earlier:
-            call_context.set_value("ode_layers", (*earlier, self))
-        self.nfe.place = call_context.get_value("ode_layers").index(self)
+            call.set_value("ode_layers", (*earlier, self))
+        self.nfe.place = call.get_value("ode_layers").index(self)
 
     def compute_mask(self, inputs, previous_mask):
         return previous_mask if self.times is None else None

@@ -8,7 +8,7 @@ import tensorflow as tf
 from node_transfer.ode.butcher_tableau import ButcherTableau
 from node_transfer.ode.solve import solve
 from node_transfer.ode.solver import Solver, SolverOptions
-from node_transfer.ode.tensors import is_tensor
+from node_transfer.ode.tensors import check_dense, is_tensor
 
 
 def odeint(
@@ -57,7 +57,8 @@ def odeint(
             well.) Both evaluate `func` again at the same states: it must be
             deterministic. `"autodiff"`: TensorFlow's own, through every operation of the
             solve; memory grows by all stages of all tries, and it can be differentiated
-            again. `tf.vectorized_map` takes any on a fixed grid, and
+            again. In a graph, its gradient of variables is NaN where a try met a value
+            that is not finite. `tf.vectorized_map` takes any on a fixed grid, and
             `"adjoint"` or `"autodiff"` with two times. XLA
             (`jit_compile=True`) takes all, with memory for `max_num_steps` steps, but
             no gradient of `per_sample`.
@@ -92,6 +93,8 @@ def odeint(
     Reference: Chen, Rubanova, Bettencourt & Duvenaud (2018), Neural Ordinary
     Differential Equations, arXiv:1806.07366.
     """
+    for x in tf.nest.flatten(y0):
+        check_dense(x, "y0 is, or has,")
     y0 = tf.nest.map_structure(tf.convert_to_tensor, y0)
     solver = Solver(rtol, atol, method, gradient, SolverOptions.of(options))
     t, rows = _without_repeats(t)

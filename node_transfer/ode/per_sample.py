@@ -153,6 +153,10 @@ def integrate(
         parallel_iterations=1,
     )
     nfe = startup_nfe + rounds * tableau.evaluations_per_step
+    finite = tf.reduce_all(
+        [tf.reduce_all(tf.math.is_finite(x), 1, keepdims=True) for x in end.y], 0
+    )
+    end = end._replace(status=tf.where(finite, end.status, failure.NOT_FINITE))
     y = _checked(settings, end, nfe)
     outputs = [x[None] for x in samples.shaped(y, y0)]
     if not only_final:
@@ -236,9 +240,16 @@ def gradient(
         tf.where(failed[..., None], tf.zeros_like(bar), bar) for bar in bars_of_samples
     ]
 
+    # A failed sample steps as one that did not fail, with a cotangent of 0: of its own
+    # steps, and of a state of zeros, f may be infinite, and NaN times 0 is NaN.
+    another = tf.argmin(tf.concat([solution.status, [failure.RUNNING]], 0))
+
+    def with_another(x):
+        return tf.where(failed, tf.pad(x, [[0, 1], [0, 0]])[another], x)
+
     def back_one_step(i, y_bar, source_bars):
         (t, dt), ends_on, y = trajectory.step(i)
-        y = [tf.where(failed, tf.zeros_like(x), x) for x in y]  # NaN times 0 is NaN
+        t, dt, *y = (with_another(x) for x in (t, dt, *y))
         if not only_final:
             ends_on = ends_on[0]
             rows = tf.maximum(ends_on - 1, 0)

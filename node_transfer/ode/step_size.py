@@ -34,18 +34,22 @@ def error_norm(error, y0, y1, rtol, atol, norm=None) -> tf.Tensor:
     It is a constant to a gradient.
 
     Args:
-        error, y0, y1: Lists of tensors.
+        error, y0, y1: Lists of tensors; complex ones count by their absolute value.
         rtol, atol: Tolerances.
         norm: What to take in place of the root mean square: a function of the list.
     """
     ratios = [
-        _in_units(e, atol + rtol * tf.maximum(tf.abs(a), tf.abs(b)), atol)
+        _in_units(_real(e), atol + rtol * tf.maximum(tf.abs(a), tf.abs(b)), atol)
         for e, a, b in zip(error, y0, y1, strict=True)
     ]
     value = root_mean_square(ratios) if norm is None else norm(ratios)
     # The choice of steps is not differentiated: where the error is 0, the root's slope is
     # infinite, and a derivative of a gradient would be NaN by it.
     return tf.stop_gradient(value)
+
+
+def _real(x: tf.Tensor) -> tf.Tensor:
+    return tf.abs(x) if x.dtype.is_complex else x
 
 
 def _in_units(error: tf.Tensor, tolerance: tf.Tensor, atol) -> tf.Tensor:

@@ -8,7 +8,7 @@ from node_transfer.ode import controller, dense_output, failure, runge_kutta
 from node_transfer.ode.failure import compiles_with_xla
 from node_transfer.ode.loop_state import LoopState, StepSettings
 from node_transfer.ode.solution import Solution, reached_only
-from node_transfer.ode.tensors import add, scalar
+from node_transfer.ode.tensors import add, all_finite, scalar
 from node_transfer.ode.trajectory import Trajectory, array_of
 
 # An output time is stepped onto, and not interpolated, from this many steps away: then
@@ -172,7 +172,7 @@ def integrate(
         tried=size,
         suited_step=tf.constant(dtype.max, dtype),
         suited_rejected_step=tf.constant(dtype.max, dtype),
-        outputs=[] if only_final else [array_of(x, num_times - 1) for x in (*y0, *seen0)],
+        outputs=[] if only_final else _no_outputs([*y0, *seen0], num_times - 1),
         trajectory=trajectory or (),
         seen=list(seen0),
     )
@@ -184,11 +184,9 @@ def integrate(
         maximum_iterations=most_steps,
     )
 
-    status = end.status
-    if not tableau.adaptive:
-        ends = [*end.y, *end.seen]
-        finite = tf.reduce_all([tf.math.is_finite(tf.reduce_sum(x)) for x in ends])
-        status = tf.where(finite, status, failure.NOT_FINITE)
+    # Of a state that has become infinite no error is large.
+    finite = all_finite([*end.y, *end.seen])
+    status = tf.where(finite, end.status, failure.NOT_FINITE)
     nfe = startup_nfe + (end.accepted + end.rejected) * tableau.evaluations_per_step
     checked = failure.checked(
         [*end.y, *end.q, *end.seen],
@@ -215,6 +213,12 @@ def integrate(
         suited_rejected_step=end.suited_rejected_step,
         status=status,
     )
+
+
+def _no_outputs(y0: list[tf.Tensor], count) -> list[tf.TensorArray]:
+    """Arrays for the outputs; their first entry is there, so that a solve which fails
+    before it can be stacked, where a graph does not know the shape of the state."""
+    return [array_of(x, count).write(0, x) for x in y0]
 
 
 def _most_steps(settings: StepSettings, times: tf.Tensor, record: bool) -> int | None:

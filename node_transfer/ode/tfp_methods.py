@@ -6,6 +6,7 @@ import tensorflow_probability as tfp
 from node_transfer.ode import failure
 from node_transfer.ode.problem import Problem
 from node_transfer.ode.solver import Solver
+from node_transfer.ode.tensors import all_finite
 
 
 class BDF(tfp.math.ode.BDF):
@@ -23,10 +24,8 @@ class BDF(tfp.math.ode.BDF):
         results = super()._solve(*args, **kwargs)
         states = tf.nest.flatten(results.states)
         stopped = tf.cast(results.diagnostics.status, tf.int32) != 0
-        sums = [tf.reduce_sum(x) for x in states]
-        finite = tf.reduce_all(tf.math.is_finite(tf.stack(sums)))
         status = tf.where(stopped, failure.TOO_MANY_STEPS, failure.RUNNING)
-        status = tf.where(finite, status, failure.NOT_FINITE)
+        status = tf.where(all_finite(states), status, failure.NOT_FINITE)
         size = results.solver_internal_state.step_size
         nfe = results.diagnostics.num_ode_fn_evaluations
         states = failure.checked(

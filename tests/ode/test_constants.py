@@ -52,6 +52,22 @@ def test_gradient_reaches_a_complex_constant(gradient):
     assert complex(bar) == pytest.approx(expected, rel=1e-3)
 
 
+def test_a_complex_constants_gradient_may_choose_the_steps():
+    c = tf.constant(0.3 + 0.4j, tf.complex128)
+    bars = []
+    for controls in (False, True):
+        with tf.GradientTape() as tape:
+            tape.watch(c)
+            y = odeint(
+                lambda t, y, c: -y * tf.math.real(c * c), tf.ones([2], tf.float64),
+                [0.0, 1.0], constants={"c": c}, gradient="adjoint",
+                options={"adjoint_control_parameters": controls},
+            )  # fmt: skip
+            loss = tf.reduce_sum(y[-1])
+        bars.append(complex(tape.gradient(loss, c)))
+    assert bars[0] == pytest.approx(bars[1], rel=1e-4)
+
+
 def test_a_complex_tensor_that_func_closes_over_is_refused_as_a_real_one():
     c = tf.constant(0.3 + 0.4j, tf.complex64)
     with tf.GradientTape() as tape:

@@ -74,6 +74,36 @@ def test_nan_can_be_asked_for_instead(graph):
     assert np.all(np.isnan(y[-1]))
 
 
+def test_a_failure_before_the_first_output_is_nan_where_the_batch_is_unknown():
+    @tf.function(input_signature=[tf.TensorSpec([None, 2])])
+    def solved(y0):
+        with tf.GradientTape() as tape:
+            tape.watch(y0)
+            y = odeint(blow_up, y0, [0.0, 0.5, 2.0], options={"on_failure": "nan"})
+            first = y[1]
+        return y, tape.gradient(first, y0)
+
+    y, _ = solved(tf.fill([1, 2], 4.0))
+    assert np.isnan(y[1:]).all() and (y[0] == 4).numpy().all()
+    y, bar = solved(tf.fill([3, 2], 1.0))
+    assert np.allclose(y[1], 2, rtol=1e-4) and np.isnan(y[2]).all()
+    y, bar = solved(tf.fill([3, 2], 0.1))
+    assert np.allclose(bar, 1 / 0.95**2, rtol=1e-4)  # y = 1 / (1 / y0 - t)
+
+
+def test_an_infinite_state_is_a_failure_and_a_large_one_is_none():
+    def grow(t, y):
+        return 1e38 * tf.tanh(y)
+
+    for options in ({}, {"per_sample": True}):
+        with pytest.raises(ODESolveError, match="non-finite"):
+            odeint(grow, tf.fill([2, 1], 3e38), [0.0, 1.0], options=options)
+    large = tf.fill([8], 1e38)  # whose sum is infinite
+    for method, options in (("euler", {"num_steps": 2}), ("dopri5", {})):
+        y = odeint(lambda t, y: 0 * y, large, [0.0, 1.0], method=method, options=options)
+        assert np.array_equal(y[-1], large)
+
+
 @pytest.mark.parametrize(
     ("gradient", "steps"),
     slow_after(2, [("backprop", 50), ("adjoint", 1), ("backprop", 1), ("adjoint", 50)]),
@@ -179,3 +209,12 @@ def test_times_must_be_monotone(t):
 def test_state_must_be_floating_and_of_one_dtype(y0):
     with pytest.raises(ValueError, match="y0 has dtype"):
         odeint(lambda t, y: y, y0, [0.0, 1.0])
+
+
+def test_a_ragged_or_sparse_state_is_told():
+    ragged = tf.ragged.constant([[1.0, 2.0], [1.0]])
+    with pytest.raises(ValueError, match=r"y0 is, or has, a RaggedTensor: .*to_tensor"):
+        odeint(lambda t, y: -y, ragged, [0.0, 1.0])
+    sparse = tf.sparse.from_dense([[1.0, 0.0]])
+    with pytest.raises(ValueError, match=r"a SparseTensor: .*tf.sparse.to_dense\(x\)"):
+        odeint(lambda t, y: -y, (tf.ones([2]), sparse), [0.0, 1.0])

@@ -130,6 +130,19 @@ def test_gradient_of_a_loss_without_the_broken_samples_is_finite(bad):
     assert np.isnan(rate_bar) and np.isnan(y0_bar[1, 0]) and np.isfinite(y0_bar[0, 0])
 
 
+@pytest.mark.parametrize("y0", [[0.5, 3.0], [3.0, 0.5]])
+def test_gradient_without_the_broken_samples_where_f_is_infinite_at_zero(y0):
+    rate, y0 = tf.Variable(1.0, dtype=tf.float64), tf.constant(y0, tf.float64)[:, None]
+    options = {"per_sample": True, "on_failure": "nan", "max_num_steps": 20}
+    with tf.GradientTape() as tape:
+        y = odeint(lambda t, y: -rate / y, y0, [0.0, 1.0], options=options)[-1, :, 0]
+        good = int(np.argmax(y0))  # the other one comes to 0 at t = 1 / 8
+        loss = y[good]
+    assert np.isnan(y[1 - good])
+    # y = sqrt(9 - 2 rate)
+    assert float(tape.gradient(loss, rate)) == pytest.approx(-(7**-0.5), rel=1e-4)
+
+
 @pytest.mark.slow
 def test_gradient_without_the_broken_samples_goes_through_jumps():
     rate = tf.Variable(1.0, dtype=tf.float64)
