@@ -3,16 +3,25 @@
 import contextlib
 
 import keras
-from keras.src.backend import AutocastScope
+from keras.src.backend.common import global_state
+
+SCOPE = "autocast_scope"  # Keras's: the dtype that variables are read in
 
 
-def variables_as_they_are() -> AutocastScope:
-    """A context in which variables are read in their own dtype.
+@contextlib.contextmanager
+def variables_as_they_are():
+    """Variables are read in their own dtype, as where no policy is mixed.
 
-    Within the call of a model Keras sees to it for a layer of `autocast=False`; it does
-    not where the layer is called alone, or in a model of another policy.
+    Within the call of a model Keras does about that for a layer of `autocast=False`: a
+    variable's `dtype` is then said to be float32. It does not where the layer is called
+    alone, or in a model of another policy.
     """
-    return AutocastScope(None)
+    before = global_state.get_global_attribute(SCOPE)
+    global_state.set_global_attribute(SCOPE, None)
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute(SCOPE, before)
 
 
 def values(layer: keras.layers.Layer) -> dict:

@@ -228,3 +228,25 @@ def test_dynamics_within_a_scope_of_custom_objects_are_saved_and_loaded(tmp_path
     assert np.array_equal(again.predict(X, verbose=0), model.predict(X, verbose=0))
     with pytest.raises(TypeError, match="Could not locate class 'Damped'"):
         keras.saving.load_model(tmp_path / "model.keras")
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Difference(keras.layers.Layer):
+    """dh/dt = 1e6 (w - 1.0003), of a weight that is not trained: 0, or far from it."""
+
+    def build(self, inputs_shape):
+        self.w = self.add_weight(
+            shape=(), initializer=keras.initializers.Constant(1.0003), trainable=False
+        )
+
+    def call(self, h):
+        return tf.ones_like(h) * (self.w - 1.0003) * 1e6
+
+
+@pytest.mark.parametrize("policy", slow_after(1, ["mixed_float16", "mixed_bfloat16"]))
+def test_a_layer_alone_with_a_mixed_policy_solves_in_float32_too(policy):
+    assert np.array_equal(ODELayer(Difference(), dtype=policy)(X), tf.cast(X, policy[6:]))
+    layer = ODELayer(DenseDynamics(5), dtype=policy)
+    assert layer(X, training=True).dtype == policy[6:]
+    assert layer.first_step.dtype == "float32" and layer.first_step.numpy()[0] > 0
+    classifier(layer).fit(X, Y, verbose=0)  # of the policy float32

@@ -98,29 +98,6 @@ def test_half_precision_policy_solves_in_float32(policy, gradient):
     assert set(dtypes) == {(tf.float32, tf.float32)}
 
 
-@keras.saving.register_keras_serializable(package="tests")
-class Difference(keras.layers.Layer):
-    """dh/dt = a w + b, of a weight that is not trained: 0 where w is not rounded."""
-
-    def build(self, inputs_shape):
-        self.w = self.add_weight(
-            shape=(), initializer=keras.initializers.Constant(1.0003), trainable=False
-        )
-
-    def call(self, h):
-        return tf.ones_like(h) * (self.w - 1.0003) * 1e6
-
-
-@pytest.mark.parametrize("policy", slow_after(1, ["mixed_float16", "mixed_bfloat16"]))
-def test_a_layer_alone_with_a_mixed_policy_solves_in_float32_too(policy):
-    x, y = batch()
-    assert np.array_equal(ODELayer(Difference(), dtype=policy)(x), tf.cast(x, policy[6:]))
-    layer = ODELayer(DenseDynamics(8), dtype=policy)
-    assert layer(x, training=True).dtype == policy[6:]
-    assert layer.first_step.dtype == "float32" and layer.first_step.numpy()[0] > 0
-    classifier(layer).fit(x, y, verbose=0)  # of the policy float32
-
-
 def test_layers_that_the_dynamics_make_when_built_are_widened_too():
     keras.config.set_dtype_policy("mixed_float16")
     dtypes = []
