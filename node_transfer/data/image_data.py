@@ -89,7 +89,9 @@ class ImageData:
 
     def _shuffled(self) -> tf.data.Dataset:
         size = self.sizes["train"]
-        if self.training_example is None or self.fits_in_memory("train"):
+        if self.fits_in_memory("train"):
+            return self.splits["train"].shuffle(size)
+        if self.training_example is None:
             held = SHUFFLE_BUFFER_BYTES // (3 * self.image_size**2)
             return self.splits["train"].shuffle(min(size, held))
         numbers = tf.data.Dataset.range(size).shuffle(size)

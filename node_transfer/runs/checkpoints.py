@@ -110,12 +110,17 @@ class Checkpoints:
         """Writes the weights of an epoch that is the best so far, numbered from 1.
 
         Those of the best before it stay: a run that goes on from an older checkpoint,
-        since the newest is damaged, may end with them.
+        since the newest is damaged, may end with them. Those of the same epoch or a later
+        one go: they are of a training that was stopped before it recorded the epoch.
 
         Raises:
             UserError: They cannot be written.
         """
         durable.make_folder(self.path)
+        for old in self._best():
+            if int(_BEST.fullmatch(old.name)[1]) >= epoch:
+                with contextlib.suppress(OSError):
+                    old.unlink()
         with durable.written_aside(self.path / _UNNAMED) as partial:
             with partial.open("wb") as file:
                 np.savez(file, **{f"{i:05d}": array for i, array in enumerate(arrays)})

@@ -83,6 +83,7 @@ def run_experiment(
     callbacks = checked(callbacks)
     run = RunDirectory(config.run_directory)
     with contextlib.ExitStack() as within:
+        within.callback(keras.config.set_dtype_policy, keras.config.dtype_policy())
         workers = Workers(make_strategy(config.strategy))
         within.enter_context(workers.losses_told())
         if workers.chief:

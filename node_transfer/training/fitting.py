@@ -1,6 +1,7 @@
 """The epochs of a run, stage by stage, and the weights that it ends with."""
 
 import dataclasses
+import gc
 import shlex
 
 import keras
@@ -66,6 +67,8 @@ class Experiment:
         one before ends with."""
         if self.stage is not None:
             use_average(self.model)
+            self.loop = None
+            gc.collect()  # the images that it held: there would be one copy more
         strategy = self.workers.strategy
         with strategy.scope():
             compile_for(self.model, stage, self.config, self.steps("train"))

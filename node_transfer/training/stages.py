@@ -1,12 +1,16 @@
 """The stages of a training: epochs with one optimizer, of the final layers or of all."""
 
 import dataclasses
+import weakref
 
 import keras
 
 from node_transfer.runs.config import ExperimentConfig
 from node_transfer.training import evaluation
 from node_transfer.training.optimizers import make_optimizer
+
+# A backbone to the layers that its maker froze, and no stage trains.
+_FROZEN = weakref.WeakKeyDictionary()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +50,7 @@ def compile_for(
         stage, config: The stage, of the experiment.
         steps_per_epoch: Batches of the training split.
     """
-    model.backbone.trainable = stage.whole
+    _train_backbone(model.backbone, stage.whole)
     optimizer = make_optimizer(config, steps_per_epoch, stage.epochs)
     if config.weight_decay:  # of matrices and kernels: not of biases and norms
         optimizer.exclude_from_weight_decay(
@@ -55,3 +59,15 @@ def compile_for(
     model.compile(optimizer=optimizer, loss=evaluation.loss(), metrics=["accuracy"])
     # Now, since Keras would do it while it traces the first step, and trace it twice.
     model.optimizer.build(model.trainable_variables)
+
+
+def _train_backbone(backbone: keras.Model, whole: bool) -> None:
+    """Trains a backbone or freezes it; Keras thaws every layer with the whole."""
+    if backbone not in _FROZEN:
+        layers = backbone._flatten_layers(include_self=False)
+        frozen = [layer for layer in layers if not layer.trainable]
+        _FROZEN[backbone] = frozen if backbone.trainable else []
+    backbone.trainable = whole
+    if whole:
+        for layer in _FROZEN[backbone]:
+            layer.trainable = False

@@ -12,6 +12,7 @@ from node_transfer.data import image_data
 from node_transfer.data.loading import load_data
 from node_transfer.data.pipelines import evaluation_batches, training_batches
 from node_transfer.errors import UserError
+from tests.data.pictures import gallery
 from tests.slowly import slow_after
 
 
@@ -188,3 +189,12 @@ def test_augmentation_changes_images_and_keeps_labels(some_digits):
 def test_evaluation_keeps_the_order_of_the_split(digits):
     labels = np.concatenate([y for _, y in evaluation_batches(digits, "test", 128)])
     assert np.array_equal(labels, labels_of(digits, "test"))
+
+
+def test_a_split_that_fits_into_memory_is_shuffled_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(image_data, "SHUFFLE_BUFFER_BYTES", 10 * 3 * 32**2)
+    data = load_data(
+        f"folder:{gallery(tmp_path, {'blue': 60, 'red': 60})}", image_size=32
+    )
+    _, labels = next(iter(data.batches("train", 24)))
+    assert set(labels.numpy().tolist()) == {0, 1}  # which lie one after the other

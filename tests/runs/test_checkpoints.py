@@ -8,6 +8,7 @@ import pytest
 from node_transfer import checksums
 from node_transfer.errors import UserError
 from node_transfer.runs.checkpoints import State
+from node_transfer.runs.directory import RunDirectory
 from tests.runs.made import IDENTITY, ROWS, begun, go_on, state_after, tree
 
 
@@ -164,3 +165,12 @@ def test_a_checkpoint_that_is_not_this_runs_is_refused(change, complaint, tmp_pa
         go_on(run, config)
     assert "output_dir=" in str(raised.value) or "overwrite=True" in str(raised.value)
     assert before.items() <= tree(run.path).items()
+
+
+def test_the_best_weights_of_an_epoch_that_is_trained_again_replace_the_first(tmp_path):
+    for trial in range(6):  # which of two names comes first depends on a checksum
+        checkpoints = RunDirectory(tmp_path / str(trial)).checkpoints
+        for epoch, value in ((3, 0.0), (5, 1.0), (5, 2.0)):
+            checkpoints.write_best(epoch, [np.array([trial, value])])
+        assert checkpoints.read_best(5)[0][1] == 2
+        assert checkpoints.read_best(3)[0][1] == 0

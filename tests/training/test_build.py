@@ -29,6 +29,18 @@ def test_mixed_precision_is_a_policy_of_the_backbone_alone(tmp_path):
     assert model.head.compute_dtype == "float32"
 
 
+def test_a_run_leaves_the_policy_of_its_process_as_it_was(tmp_path, monkeypatch):
+    from node_transfer.training import experiment
+
+    def run(run, config, *_):
+        keras.config.set_dtype_policy(config.dtype_policy)
+
+    monkeypatch.setattr(experiment, "_run", run)
+    config = quick(BASELINE, tmp_path / "run", mixed_precision="mixed_float16")
+    experiment.run_experiment(config, verbose=0)
+    assert keras.config.dtype_policy().name == "float32"
+
+
 def test_models_of_one_seed_start_from_the_same_final_layer(tmp_path):
     from node_transfer.training.build import build_model
 

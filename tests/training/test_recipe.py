@@ -96,6 +96,20 @@ def test_backbone_is_frozen_while_the_head_is_trained():
     assert int(model.optimizer.iterations) == 0
 
 
+def test_layers_that_a_backbones_maker_froze_stay_so_in_every_stage():
+    def trained(*stages):
+        model = TransferClassifier(small_backbone(), 5)
+        frozen = next(layer for layer in model.backbone.layers if layer.weights)
+        frozen.trainable = False
+        for stage in stages:
+            compile_for(model, stage, BASELINE, 2)
+        assert not frozen.trainable
+        return [v.path.split("/", 1)[-1] for v in model.trainable_variables]
+
+    whole = trained(WHOLE)  # as where a run goes on in its second stage
+    assert len(whole) > 2 and trained(Stage(range(2), False), WHOLE) == whole
+
+
 def test_stages_of_an_experiment():
     config = dataclasses.replace(BASELINE, epochs=5)
     assert stages_of(config) == [Stage(range(0, 5), True)]
