@@ -96,6 +96,7 @@ def _split_folders(root: Path) -> dict[str, list[Path]]:
     named = [folder for folder in folders if folder.name.lower() in SPLIT_FOLDERS]
     holding = [folder for folder in named if _folders_in(folder)]
     if not holding:  # such as a class with the name of a split
+        _check_not_flat(root, folders, named)
         return {"train": [root]}
     splits = {}
     for folder in folders:
@@ -112,6 +113,19 @@ def _split_folders(root: Path) -> dict[str, list[Path]]:
             "a folder with a folder train in it, or with one folder a class."
         )
     return splits
+
+
+def _check_not_flat(root, folders: list[Path], named: list[Path]) -> None:
+    """Raises `UserError` where all folders are splits, with images and no classes."""
+    if len(named) < 2 or len(named) < len(folders):
+        return
+    if any(_is_image(file) for folder in named for file in _visible(folder)):
+        names = " and ".join(sorted(folder.name for folder in named))
+        raise UserError(
+            f"{str(root)!r} has images directly in {names}, so that nothing says their "
+            f"classes: put those of each class into a folder of its name in each of "
+            f"them ({named[0].name}/cat/...)."
+        )
 
 
 def _check_classes(root, splits, class_names, stray) -> None:

@@ -12,7 +12,7 @@ from node_transfer.data import image_data
 from node_transfer.data.loading import load_data
 from node_transfer.data.pipelines import evaluation_batches, training_batches
 from node_transfer.errors import UserError
-from tests.data.pictures import gallery
+from tests.data.pictures import gallery, paint
 from tests.slowly import slow_after
 
 
@@ -198,3 +198,12 @@ def test_a_split_that_fits_into_memory_is_shuffled_whole(tmp_path, monkeypatch):
     )
     _, labels = next(iter(data.batches("train", 24)))
     assert set(labels.numpy().tolist()) == {0, 1}  # which lie one after the other
+
+
+def test_splits_without_folders_of_classes_are_no_two_classes(tmp_path):
+    for name in ("train", "test"):
+        paint(tmp_path / name / "cat.0.png")
+    with pytest.raises(UserError, match=r"directly in test and train, so .*/cat/\.\.\."):
+        load_data(f"folder:{tmp_path}")
+    gallery(tmp_path, {"red": 30})  # where a class has the name of a split
+    assert "test" in load_data(f"folder:{gallery(tmp_path, {'blue': 30})}").class_names
