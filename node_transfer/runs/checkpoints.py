@@ -118,7 +118,7 @@ class Checkpoints:
         """
         durable.make_folder(self.path)
         for old in self._best():
-            if int(_BEST.fullmatch(old.name)[1]) >= epoch:
+            if _epoch_of(old) >= epoch:
                 with contextlib.suppress(OSError):
                     old.unlink()
         with durable.written_aside(self.path / _UNNAMED) as partial:
@@ -133,8 +133,8 @@ class Checkpoints:
     def read_best(self, epoch: int) -> list[np.ndarray] | None:
         """Returns what `write_best` wrote for an epoch; `None`: it is not there whole."""
         for path in self._best():
-            number, checksum = _BEST.fullmatch(path.name).groups()
-            if int(number) == epoch and checksums.of_file(path) == checksum:
+            checksum = _BEST.fullmatch(path.name)[2]
+            if _epoch_of(path) == epoch and checksums.of_file(path) == checksum:
                 with np.load(path) as file:
                     return [file[name] for name in sorted(file.files)]
         return None
@@ -142,7 +142,7 @@ class Checkpoints:
     def _best(self) -> list[Path]:
         """The files of best epochs, the last of them first."""
         found = [path for path in self._entries() if _BEST.fullmatch(path.name)]
-        return sorted(found, key=lambda path: int(_BEST.fullmatch(path.name)[1]))[::-1]
+        return sorted(found, key=_epoch_of)[::-1]
 
     def newest(self) -> State | None:
         """Returns the newest state that is whole; `None`: no epoch was done.
@@ -230,3 +230,8 @@ def _read(path: Path) -> State:
         f"{str(path)!r} is not the checkpoint that its name says: pass overwrite=True "
         "to start the run anew, or output_dir= with another folder."
     )
+
+
+def _epoch_of(path: Path) -> int:
+    """The epoch that a file of best weights is of, by its name."""
+    return int(_BEST.fullmatch(path.name)[1])
