@@ -43,7 +43,8 @@ class PixelWatch:
         if not isinstance(images, np.ndarray):
             if not (isinstance(images, tf.Tensor) and hasattr(images, "numpy")):
                 return
-            images = images[:_LOOKED_AT].numpy()
+            with tf.init_scope():  # a function's graph may hold images that are there
+                images = images[:_LOOKED_AT].numpy()
         self._look_at_array(images[:_LOOKED_AT])
 
     def looked_at(self, x):

@@ -41,6 +41,11 @@ def multiplied() -> Iterator[None]:
         _multiply.reset(token)
 
 
+def is_multiplying() -> bool:
+    """Whether what is called now is to be products, see `multiplied`."""
+    return _multiply.get()
+
+
 def _is_pointwise(layer: keras.layers.Layer) -> bool:
     return (
         type(layer) is keras.layers.Conv2D
@@ -58,7 +63,7 @@ class _Convolution:
         self._layer = layer
 
     def __call__(self, inputs, kernel):
-        if not _multiply.get():
+        if not is_multiplying():
             return type(self._layer).convolution_op(self._layer, inputs, kernel)
         inputs, kernel = map(keras.ops.convert_to_tensor, (inputs, kernel))
         channels, filters = kernel.shape[2:]

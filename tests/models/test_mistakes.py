@@ -130,3 +130,15 @@ def test_other_losses_are_not_told(loss):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_of_probabilities(loss)
+
+
+def test_images_that_a_function_s_graph_holds_are_looked_at():
+    images, model = tf.constant(PIXELS / 255), classifier()
+
+    @tf.function
+    def logits():
+        return model(images)
+
+    with pytest.warns(UserWarning, match="pixels from 0 to 1, and the model takes"):
+        found = logits()
+    np.testing.assert_allclose(found, model(images), rtol=1e-5)
