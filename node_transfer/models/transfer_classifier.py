@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from node_transfer.layers.resizing_layer import ResizingLayer
-from node_transfer.models import depthwise, earlier_files, pointwise
+from node_transfer.models import batch_normalization, depthwise, earlier_files, pointwise
 from node_transfer.models.blocks import BLOCK_INPUTS
 from node_transfer.models.images import check_images, size_taken
 from node_transfer.models.mistakes import PixelWatch, warn_of_probabilities
@@ -126,6 +126,7 @@ class TransferClassifier(tf.keras.Model):
         self.resize = resize
         self.resizing = resizing
         self.backbone = backbone
+        batch_normalization.prepare(backbone)
         depthwise.prepare(backbone)
         pointwise.prepare(backbone)
         self.block = block

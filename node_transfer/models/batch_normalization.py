@@ -1,0 +1,61 @@
+"""Batch normalization as one operation while a network is trained.
+
+Keras 3 computes it by a dozen, each of which reads the whole batch and writes it, and a
+dozen more for the gradient. TensorFlow has one for either. What they return is the same,
+but for the variance, which TensorFlow's estimates of the population (as of n - 1 pixels)
+and Keras's moving average takes as that of the batch.
+"""
+
+import keras
+import tensorflow as tf
+
+from node_transfer.models import pointwise
+
+
+def prepare(network: keras.Model) -> None:
+    """Makes a network's batch normalizations do as `pointwise.multiplied` says.
+
+    Those are Keras's own, of the channels of images, not synchronized over replicas.
+    Config, weights and saved files stay as they are.
+    """
+    for layer in network._flatten_layers():
+        if _is_plain(layer):
+            layer.call = _Normalization(layer)
+
+
+def _is_plain(layer: keras.layers.Layer) -> bool:
+    return (
+        type(layer) is keras.layers.BatchNormalization
+        and layer.axis in (-1, 3)
+        and layer.scale
+        and layer.center
+        and not layer.synchronized
+        and not layer.renorm
+    )
+
+
+class _Normalization:
+    """In place of a layer's `call`."""
+
+    def __init__(self, layer: keras.layers.BatchNormalization):
+        self._layer = layer
+
+    def __call__(self, inputs, training=None, mask=None):
+        layer = self._layer
+        takes = mask is None and inputs.dtype == "float32" and len(inputs.shape) == 4
+        if not (pointwise.is_multiplying() and training and layer.trainable and takes):
+            return type(layer).call(layer, inputs, training=training, mask=mask)
+        images = tf.convert_to_tensor(inputs)
+        scale, offset = (tf.convert_to_tensor(v.value) for v in (layer.gamma, layer.beta))
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            images, scale, offset, epsilon=layer.epsilon
+        )
+        pixels = tf.cast(tf.size(images) // tf.size(scale), tf.float32)
+        variance *= tf.maximum(pixels - 1.0, 1.0) / pixels
+        for average, now in (
+            (layer.moving_mean, mean),
+            (layer.moving_variance, variance),
+        ):
+            kept = keras.ops.convert_to_tensor(average) * layer.momentum
+            average.assign(kept + now * (1.0 - layer.momentum))
+        return keras.ops.cast(outputs, layer.compute_dtype)
