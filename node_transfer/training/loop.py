@@ -5,6 +5,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from node_transfer.training import fused_adam
 from node_transfer.training.evaluation import evaluations_forward
 from node_transfer.training.progress import Progress
 
@@ -53,6 +54,8 @@ class Loop:
         )
         if self._replicas > 1:
             _leave_sums_to_us(model.optimizer)
+        else:
+            fused_adam.fuse(model.optimizer)
 
     def fit(
         self,
