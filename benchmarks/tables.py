@@ -98,18 +98,20 @@ def train_step(rows: list[dict]) -> str:
     return github(["model", "ms", "over baseline", "nfe forward", "nfe backward"], cells)
 
 
-def pointwise(rows: list[dict]) -> str:
-    """Training steps with products of matrices in place of 1x1 convolutions."""
+def cpu_training(rows: list[dict]) -> str:
+    """Training steps with more and more of the quicker operations, Keras's first."""
+    steps = ["keras", "pointwise", "depthwise", "batch_normalization", "ours"]
     cells = [
         [
             f"{row['pixels']}x{row['pixels']}, {row['batch']}",
-            *(number(row[c], ".0f") for c in ("products_ms", "convolutions_ms")),
+            *(number(row[step], ".0f") for step in steps),
             number(row["ratio"], ".2f"),
         ]
         for row in rows
     ]
-    headers = ["images, batch", "products, ms", "TensorFlow's convolutions, ms"]
-    return github([*headers, "products / convolutions"], cells)
+    headers = ["images, batch", "Keras's own, ms", "+ 1x1 convolutions", "+ depthwise"]
+    headers += ["+ batch normalization", "+ Adam: ours", "ours / Keras's"]
+    return github(headers, cells)
 
 
 def low_rank(rows: list[dict]) -> str:
@@ -218,7 +220,7 @@ TABLES: dict[str, tuple[str, Callable[[list[dict]], str]]] = {
     "memory": ("memory", memory),
     "train-step": ("train_step", train_step),
     "train-step-trained": ("train_step_trained", train_step),
-    "pointwise": ("pointwise", pointwise),
+    "cpu-training": ("cpu_training", cpu_training),
     "low-rank": ("low_rank", low_rank),
     "vjp": ("vjp", vjp),
     "xla": ("xla", xla),

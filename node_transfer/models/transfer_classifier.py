@@ -8,8 +8,9 @@ import keras
 import tensorflow as tf
 
 from node_transfer.layers.resizing_layer import ResizingLayer
-from node_transfer.models import batch_normalization, depthwise, earlier_files, pointwise
+from node_transfer.models import cpu_training, earlier_files
 from node_transfer.models.blocks import BLOCK_INPUTS
+from node_transfer.models.cpu_training import switch
 from node_transfer.models.images import check_images, size_taken
 from node_transfer.models.mistakes import PixelWatch, warn_of_probabilities
 
@@ -126,9 +127,7 @@ class TransferClassifier(tf.keras.Model):
         self.resize = resize
         self.resizing = resizing
         self.backbone = backbone
-        batch_normalization.prepare(backbone)
-        depthwise.prepare(backbone)
-        pointwise.prepare(backbone)
+        cpu_training.prepare(backbone)
         self.block = block
         self.pooling = pooling
         self.head = head
@@ -170,7 +169,7 @@ class TransferClassifier(tf.keras.Model):
     def call(self, inputs, training=None, mask=None):
         if training and not self.backbone.trainable:
             return self.classify(self.features(inputs), training=True)
-        with pointwise.multiplied() if training else contextlib.nullcontext():
+        with switch.quick() if training else contextlib.nullcontext():
             return super().call(inputs, training=training, mask=mask)
 
     def __call__(self, inputs, *args, **kwargs):

@@ -7,43 +7,20 @@ channels, it takes ten times as long as one product over the whole batch. (On a 
 TensorFlow takes the product itself.)
 """
 
-import contextlib
-import contextvars
-from collections.abc import Iterator
-
 import keras
 import tensorflow as tf
 
-_multiply = contextvars.ContextVar("multiply", default=False)
+from node_transfer.models.cpu_training import switch
 
 
-def prepare(network: keras.Model) -> None:
-    """Makes a network's 1x1 convolutions do as `multiplied` says.
+def prepare(layer: keras.layers.Layer) -> None:
+    """Makes a 1x1 convolution a product of matrices where `switch.is_quick`.
 
-    Those are Keras's own `Conv2D`, without strides or groups. Config, weights and saved
-    files stay as they are.
-    """
-    for layer in network._flatten_layers():
-        if _is_pointwise(layer):
-            layer.convolution_op = _Convolution(layer)
-
-
-@contextlib.contextmanager
-def multiplied() -> Iterator[None]:
-    """Within it, prepared convolutions that run on the CPU are products of matrices.
-
+    It is one of Keras's own `Conv2D`, without strides or groups; else nothing is done.
     Sums and rounding are as in TensorFlow's convolution; it is the gradient that gains.
     """
-    token = _multiply.set(not tf.config.get_visible_devices("GPU"))
-    try:
-        yield
-    finally:
-        _multiply.reset(token)
-
-
-def is_multiplying() -> bool:
-    """Whether what is called now is to be products, see `multiplied`."""
-    return _multiply.get()
+    if _is_pointwise(layer):
+        layer.convolution_op = _Convolution(layer)
 
 
 def _is_pointwise(layer: keras.layers.Layer) -> bool:
@@ -63,7 +40,7 @@ class _Convolution:
         self._layer = layer
 
     def __call__(self, inputs, kernel):
-        if not is_multiplying():
+        if not switch.is_quick():
             return type(self._layer).convolution_op(self._layer, inputs, kernel)
         inputs, kernel = map(keras.ops.convert_to_tensor, (inputs, kernel))
         channels, filters = kernel.shape[2:]

@@ -1,23 +1,20 @@
 """Depthwise convolutions of the smallest images in training: the same numbers."""
 
-import contextlib
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from node_transfer import TransferClassifier
-from node_transfer.models import depthwise, pointwise
+from node_transfer.models.cpu_training import depthwise, switch
 
 RNG = np.random.default_rng(0)
-TENFOLD = "DepthwiseConv2dNativeBackpropFilter"
+KERNELS_GRADIENT = "DepthwiseConv2dNativeBackpropFilter"
 
 
-def convolved(layer, images, multiplied):
+def convolved(layer, images):
     """A layer's outputs, and the gradients of its images and its kernel."""
-    within = pointwise.multiplied() if multiplied else contextlib.nullcontext()
-    with within, tf.GradientTape() as tape:
+    with switch.quick(), tf.GradientTape() as tape:
         tape.watch(images)
         outputs = layer(images)
         loss = tf.reduce_sum(tf.sin(3 * outputs))
@@ -36,11 +33,11 @@ def test_outputs_and_gradients_are_those_of_tensorflow(size, kernel, strides):
         activation="tanh",
         dtype="float64",
     )
-    network = keras.Sequential([keras.Input((*size, 4)), layer])
+    layer.build((None, *size, 4))
     images = tf.constant(RNG.normal(size=(3, *size, 4)))
-    theirs = convolved(layer, images, multiplied=True)
-    depthwise.prepare(network)
-    ours = convolved(layer, images, multiplied=True)
+    theirs = convolved(layer, images)
+    depthwise.prepare(layer)
+    ours = convolved(layer, images)
     for ours_, right in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(ours_, right, rtol=0, atol=1e-12)
 
@@ -49,10 +46,10 @@ def test_a_kernel_s_gradient_is_that_of_finite_differences():
     layer = keras.layers.DepthwiseConv2D(
         3, padding="same", use_bias=False, dtype="float64"
     )
-    network = keras.Sequential([keras.Input((2, 2, 2)), layer])
-    depthwise.prepare(network)
+    layer.build((None, 2, 2, 2))
+    depthwise.prepare(layer)
     images = tf.constant(RNG.normal(size=(3, 2, 2, 2)))
-    *_, gradient = convolved(layer, images, multiplied=True)
+    *_, gradient = convolved(layer, images)
     kernel, step = layer.kernel.numpy(), 1e-6
     for tap in np.ndindex(kernel.shape):
         sums = []
@@ -83,7 +80,7 @@ def tensorflows(model, dtype=tf.float32):
 
     spec = tf.TensorSpec((None, *model.input_shape[1:]), dtype)
     operations = step.get_concrete_function(spec).graph.get_operations()
-    return sum(op.type == TENFOLD for op in operations)
+    return sum(op.type == KERNELS_GRADIENT for op in operations)
 
 
 def test_only_where_images_are_small_and_the_layer_is_plain():

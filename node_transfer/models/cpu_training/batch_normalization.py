@@ -9,18 +9,17 @@ and Keras's moving average takes as that of the batch.
 import keras
 import tensorflow as tf
 
-from node_transfer.models import pointwise
+from node_transfer.models.cpu_training import switch
 
 
-def prepare(network: keras.Model) -> None:
-    """Makes a network's batch normalizations do as `pointwise.multiplied` says.
+def prepare(layer: keras.layers.Layer) -> None:
+    """Makes a batch normalization one operation where `switch.is_quick`.
 
-    Those are Keras's own, of the channels of images, not synchronized over replicas.
-    Config, weights and saved files stay as they are.
+    It is one of Keras's own, of the channels of images, and not synchronized over
+    replicas; else nothing is done.
     """
-    for layer in network._flatten_layers():
-        if _is_plain(layer):
-            layer.call = _Normalization(layer)
+    if _is_plain(layer):
+        layer.call = _Normalization(layer)
 
 
 def _is_plain(layer: keras.layers.Layer) -> bool:
@@ -43,7 +42,7 @@ class _Normalization:
     def __call__(self, inputs, training=None, mask=None):
         layer = self._layer
         takes = mask is None and inputs.dtype == "float32" and len(inputs.shape) == 4
-        if not (pointwise.is_multiplying() and training and layer.trainable and takes):
+        if not (switch.is_quick() and training and layer.trainable and takes):
             return type(layer).call(layer, inputs, training=training, mask=mask)
         images = tf.convert_to_tensor(inputs)
         scale, offset = (tf.convert_to_tensor(v.value) for v in (layer.gamma, layer.beta))

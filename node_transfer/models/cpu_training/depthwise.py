@@ -8,20 +8,19 @@ ten times as slowly as on an image of four by four. It is a few products.
 import keras
 import tensorflow as tf
 
-from node_transfer.models import pointwise
+from node_transfer.models.cpu_training import switch
 
 _LARGEST = 2  # pixels; from 3 on TensorFlow's own gradient is the faster one
 
 
-def prepare(network: keras.Model) -> None:
-    """Makes a network's depthwise convolutions do as `pointwise.multiplied` says.
+def prepare(layer: keras.layers.Layer) -> None:
+    """Gives a depthwise convolution a gradient by products where `switch.is_quick`.
 
-    Those are Keras's own `DepthwiseConv2D`, padded as "same", where their images have at
-    most 2x2 pixels. Config, weights and saved files stay as they are.
+    It is one of Keras's own `DepthwiseConv2D`, padded as "same", and its images have at
+    most 2x2 pixels; else nothing is done.
     """
-    for layer in network._flatten_layers():
-        if _is_plain(layer):
-            layer.call = _Convolution(layer)
+    if _is_plain(layer):
+        layer.call = _Convolution(layer)
 
 
 def _is_plain(layer: keras.layers.Layer) -> bool:
@@ -43,7 +42,7 @@ class _Convolution:
 
     def __call__(self, inputs):
         layer = self._layer
-        if not (pointwise.is_multiplying() and _is_small(inputs)):
+        if not (switch.is_quick() and _is_small(inputs)):
             return type(layer).call(layer, inputs)
         kernel = tf.convert_to_tensor(keras.ops.convert_to_tensor(layer.kernel))
         outputs = _convolved(layer.strides[0])(inputs, kernel)
