@@ -2,7 +2,8 @@
 
 Keras 3 takes it by a dozen, each of which reads or writes as many numbers as the network
 has weights. TensorFlow has one of the same arithmetic, in the same order. (It takes
-1 - beta of a rounded beta: in float32 a step is 6e-6 longer, at a beta_2 of 0.999.)
+1 - beta of a rounded beta: in float32 a step is 6e-6 longer at a beta_2 of 0.999, and
+more the nearer that is to 1.)
 """
 
 import keras
@@ -13,10 +14,12 @@ def fuse(optimizer: keras.optimizers.Optimizer) -> None:
     """Makes Keras's own Adam or AdamW take its steps so, where there is no GPU.
 
     Others are left as they are, and so are config, state and saved files. To be used
-    with one replica.
+    with one replica. It stays so: a later `fit` with the optimizer takes such steps too.
     """
     adam = type(optimizer) in (keras.optimizers.Adam, keras.optimizers.AdamW)
-    if adam and not optimizer.amsgrad and not tf.config.get_visible_devices("GPU"):
+    own = "update_step" in vars(optimizer)  # a user's, or ours already
+    gpu = tf.config.get_visible_devices("GPU")
+    if adam and not optimizer.amsgrad and not own and not gpu:
         optimizer.update_step = _Step(optimizer)
 
 
@@ -28,21 +31,26 @@ class _Step:
 
     def __call__(self, gradient, variable, learning_rate):
         adam = self._optimizer
-        if isinstance(gradient, tf.IndexedSlices):  # a fraction of the variable's rows
+        kind = tf.as_dtype(variable.dtype)
+        rows = isinstance(gradient, tf.IndexedSlices)  # a fraction of the variable's
+        if rows or kind not in (tf.float32, tf.float64):
             type(adam).update_step(adam, gradient, variable, learning_rate)
             return
-        kind = variable.dtype
         index = adam._get_variable_index(variable)
-        steps = tf.cast(adam.iterations.value + 1, kind)
+
+        def number(value):
+            return tf.cast(keras.ops.convert_to_tensor(value, kind.name), kind)
+
+        steps = number(adam.iterations) + 1
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=adam._momentums[index].value.handle,
             v=adam._velocities[index].value.handle,
-            beta1_power=tf.constant(adam.beta_1, kind) ** steps,
-            beta2_power=tf.constant(adam.beta_2, kind) ** steps,
-            lr=tf.cast(learning_rate, kind),
-            beta1=tf.constant(adam.beta_1, kind),
-            beta2=tf.constant(adam.beta_2, kind),
-            epsilon=tf.constant(adam.epsilon, kind),
+            beta1_power=number(adam.beta_1) ** steps,
+            beta2_power=number(adam.beta_2) ** steps,
+            lr=number(learning_rate),
+            beta1=number(adam.beta_1),
+            beta2=number(adam.beta_2),
+            epsilon=number(adam.epsilon),
             grad=tf.cast(gradient, kind),
         )

@@ -1,7 +1,8 @@
 """What Keras computes slowly while a network trains on a CPU, by quicker operations.
 
-The same numbers to rounding, in training alone: config, weights, saved files, inference
-and what runs on a GPU stay as they are.
+The same outputs, gradients and moving averages to rounding, in training alone: config,
+weights, saved files, inference and what runs on a GPU stay as they are, and so does a
+`call` of one's own.
 """
 
 import keras

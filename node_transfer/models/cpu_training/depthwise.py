@@ -16,8 +16,8 @@ _LARGEST = 2  # pixels; from 3 on TensorFlow's own gradient is the faster one
 def prepare(layer: keras.layers.Layer) -> None:
     """Gives a depthwise convolution a gradient by products where `switch.is_quick`.
 
-    It is one of Keras's own `DepthwiseConv2D`, padded as "same", and its images have at
-    most 2x2 pixels; else nothing is done.
+    It is one of Keras's own `DepthwiseConv2D`, padded as "same", with one stride for
+    both sides, and its images have at most 2x2 pixels; else nothing is done.
     """
     if _is_plain(layer):
         layer.call = _Convolution(layer)
@@ -27,10 +27,12 @@ def _is_plain(layer: keras.layers.Layer) -> bool:
     return (
         type(layer) is keras.layers.DepthwiseConv2D
         and layer.padding == "same"
+        and layer.strides[0] == layer.strides[1]
         and layer.dilation_rate == (1, 1)
         and layer.depth_multiplier == 1
         and layer.data_format == "channels_last"
         and not layer.use_bias
+        and isinstance(vars(layer).get("call"), (type(None), _Convolution))
     )
 
 

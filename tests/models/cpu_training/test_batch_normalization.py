@@ -1,5 +1,7 @@
 """Batch normalization in training: Keras's numbers, by one operation."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -67,6 +69,7 @@ def operations(model, training=True):
         {"renorm": True},
         {"dtype": "float64"},
         {"dtype": "mixed_bfloat16"},
+        {"dtype": "float64", "autocast": False},
     ],
     ids=str,
 )
@@ -83,6 +86,29 @@ def test_in_training_alone_and_only_where_the_layer_trains(monkeypatch):
     model.backbone.layers[1].trainable = True
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["a GPU"])
     assert operations(model) == 0
+
+
+def test_what_xla_compiles_is_keras_s():
+    """XLA's variance is a difference of squares: here it has no digit that is right."""
+    images = (np.array([200, 130, 90]) + 0.1 * RNG.normal(size=(32, 4, 4, 3))).astype(
+        "f4"
+    )
+    model = classifier(momentum=0.0)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, jit_compile=True)
+    history = model.fit(images, np.arange(32) % 5, batch_size=32, epochs=2, verbose=0)
+    assert np.all(np.isfinite(history.history["loss"]))
+    variance = model.backbone.layers[1].moving_variance
+    right = images.astype("f8").var((0, 1, 2))
+    np.testing.assert_allclose(variance, right, rtol=1e-3)
+
+
+def test_a_call_of_one_s_own_is_kept():
+    layer = keras.layers.BatchNormalization()
+    plain = functools.partial(type(layer).call, layer, training=False)
+    layer.call = plain
+    batch_normalization.prepare(layer)
+    assert layer.call is plain
 
 
 def test_replicas_average_what_keras_has_them_average():

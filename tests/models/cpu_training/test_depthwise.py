@@ -91,6 +91,14 @@ def test_only_where_images_are_small_and_the_layer_is_plain():
     assert tensorflows(classifier(2, dilation_rate=2)) == 1
     assert tensorflows(classifier(2, depth_multiplier=2)) == 1
     assert tensorflows(classifier(2, dtype="mixed_float16")) == 1
+    assert tensorflows(classifier(2, strides=(1, 2))) == 1
+
+
+def test_a_call_of_one_s_own_is_kept():
+    layer = keras.layers.DepthwiseConv2D(3, padding="same", use_bias=False)
+    layer.call = own = lambda inputs: inputs
+    depthwise.prepare(layer)
+    assert layer.call is own
 
 
 def test_not_on_a_gpu_and_not_in_inference(monkeypatch):

@@ -117,3 +117,10 @@ def test_a_layer_that_overrides_the_convolution_keeps_its_own():
     network = keras.Sequential([keras.Input((4, 4, 3)), Halved(2, 1)])
     model = TransferClassifier(network, 5)
     assert products(model, training=True) == 1
+
+
+def test_a_convolution_of_one_s_own_is_kept():
+    layer = keras.layers.Conv2D(2, 1)
+    layer.convolution_op = own = lambda inputs, kernel: inputs
+    pointwise.prepare(layer)
+    assert layer.convolution_op is own
