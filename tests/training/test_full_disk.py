@@ -10,7 +10,7 @@ import pytest
 from node_transfer.errors import UserError
 from node_transfer.runs.config import BASELINE
 from node_transfer.runs.directory import RunDirectory
-from node_transfer.training import callbacks, experiment
+from node_transfer.training import callbacks, experiment, fitting
 from node_transfer.training.experiment import run_experiment
 from tests import disk_image
 from tests.conftest import PROJECT
@@ -51,7 +51,7 @@ def before_epoch(number, left):
                 if epoch + 1 == number:
                     fill(disk, left)
 
-        monkeypatch.setattr(experiment, "RecordEpoch", Filling)
+        monkeypatch.setattr(fitting, "RecordEpoch", Filling)
 
     return patch
 
@@ -80,7 +80,7 @@ POINTS = {
     "no byte for the last": (before_epoch(3, 0), 2),
     "no byte for the model": (before_call(experiment, "save_model", 0), 3),
     "half of a model": (before_call(experiment, "save_model", 60 * 1024), 3),
-    "no byte for the predictions": (before_call(experiment, "_final_metrics", 0), 3),
+    "no byte for the predictions": (before_call(experiment, "final_metrics", 0), 3),
     "no byte for the metrics": (before_call(RunDirectory, "write_metrics", 0), 3),
 }
 

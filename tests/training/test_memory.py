@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from node_transfer.runs.config import NODE_RK
-from node_transfer.training import callbacks, experiment
+from node_transfer.training import callbacks, experiment, fitting
 from tests.own_process import in_own_process
 from tests.training.conftest import shorten_b0
 from tests.training.made import quick
@@ -25,7 +25,7 @@ def resident_after_epochs(config) -> list[int]:
             with open("/proc/self/statm") as file:
                 found.append(int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
 
-    experiment.RecordEpoch = Watching
+    fitting.RecordEpoch = Watching
     experiment.run_experiment(config, verbose=0)
     return found
 
