@@ -39,7 +39,7 @@ class _Step:
         index = adam._get_variable_index(variable)
 
         def number(value):
-            return tf.cast(keras.ops.convert_to_tensor(value, kind.name), kind)
+            return keras.ops.convert_to_tensor(value, kind.name)
 
         steps = number(adam.iterations) + 1
         tf.raw_ops.ResourceApplyAdam(

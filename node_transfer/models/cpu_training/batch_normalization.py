@@ -35,7 +35,7 @@ def _is_plain(layer: keras.layers.Layer) -> bool:
         and not layer.synchronized
         and not layer.renorm
         and layer.variable_dtype == "float32"
-        and isinstance(vars(layer).get("call"), (type(None), _Normalization))
+        and switch.may_replace(layer, "call", _Normalization)
     )
 
 

@@ -32,7 +32,7 @@ def _is_plain(layer: keras.layers.Layer) -> bool:
         and layer.depth_multiplier == 1
         and layer.data_format == "channels_last"
         and not layer.use_bias
-        and isinstance(vars(layer).get("call"), (type(None), _Convolution))
+        and switch.may_replace(layer, "call", _Convolution)
     )
 
 

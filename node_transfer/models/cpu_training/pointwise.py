@@ -30,7 +30,7 @@ def _is_pointwise(layer: keras.layers.Layer) -> bool:
         and layer.strides == (1, 1)
         and layer.groups == 1
         and layer.data_format == "channels_last"
-        and isinstance(vars(layer).get("convolution_op"), (type(None), _Convolution))
+        and switch.may_replace(layer, "convolution_op", _Convolution)
     )
 
 

@@ -4,6 +4,7 @@ import contextlib
 import contextvars
 from collections.abc import Iterator
 
+import keras
 import tensorflow as tf
 
 _quick = contextvars.ContextVar("quick", default=False)
@@ -22,3 +23,8 @@ def quick() -> Iterator[None]:
 def is_quick() -> bool:
     """Whether what is called now is within `quick`."""
     return _quick.get()
+
+
+def may_replace(layer: keras.layers.Layer, method: str, ours: type) -> bool:
+    """Whether a layer's method is that of its class, or ours already: not its user's."""
+    return isinstance(vars(layer).get(method), (type(None), ours))
