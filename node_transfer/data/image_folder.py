@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from node_transfer.data.copies import copies_told
 from node_transfer.data.folder_tree import find
 from node_transfer.data.image_files import UnreadableImageError, check_image
 from node_transfer.data.image_source import ImageSource
@@ -59,9 +60,9 @@ def load(path: str, data_dir: str | None) -> ImageSource:
     )
     if len(unreadable) > max(1, MOST_UNREADABLE * len(files)):
         raise UnreadableImagesError(str(root), unreadable, len(files))
-    left_out = {it.file for it in checked if it.reason}
+    digests = {it.file: it.sha256 for it in checked if not it.reason}
     splits = {
-        name: _readable(root, split, found.class_names, left_out)
+        name: _readable(root, split, found.class_names, digests)
         for name, split in found.splits.items()
     }
     counts = {name: _counts(part, found.class_names) for name, part in splits.items()}
@@ -84,6 +85,8 @@ def load(path: str, data_dir: str | None) -> ImageSource:
             f"of the {len(files)} images in {str(root)!r} {len(unreadable)} cannot be "
             f"read and will be left out, {first['path']!r} ({first['reason']}) first",
         )
+    copies, told = copies_told(str(root), splits)
+    notes += tuple(told)
     return ImageSource(
         splits=splits,
         native_size=None,
@@ -94,10 +97,12 @@ def load(path: str, data_dir: str | None) -> ImageSource:
             "description": "Images of a folder, in one folder a class.",
             "checksum": {
                 "sha256": _checksum(checked),
-                "of": f"path, size and SHA-256 of the bytes of {len(files)} files",
+                "of": f"path, size and SHA-256 of the bytes of {len(files)} files, and "
+                "which cannot be read",
             },
             "files": counts,
             "unreadable": len(unreadable),
+            "copies": copies,
             "other_files": found.other_files,
         },
         unreadable=unreadable,
@@ -142,20 +147,22 @@ def _bytes_of(path: Path) -> bytes:
 def _checksum(checked: list[_Checked]) -> str:
     digest = hashlib.sha256()
     for it in sorted(checked, key=lambda it: it.file):
-        digest.update(os.fsencode(f"{it.file} {it.size} {it.sha256}\n"))
+        left_out = " unreadable" if it.reason else ""  # another split of the others
+        digest.update(os.fsencode(f"{it.file} {it.size} {it.sha256}{left_out}\n"))
     return digest.hexdigest()
 
 
-def _readable(root, split, class_names, left_out) -> ListedImages:
+def _readable(root, split, class_names, digests) -> ListedImages:
     label_of = {name: label for label, name in enumerate(class_names)}
     pairs = sorted(
         (file, label_of[name])
         for file, name in zip(split.files, split.classes, strict=True)
-        if file not in left_out
+        if file in digests
     )
     labels = np.array([label for _, label in pairs], np.int64)
     where = str(root.absolute())  # wherever the process goes
-    return ListedImages(where, tuple(file for file, _ in pairs), labels)
+    names = tuple(file for file, _ in pairs)
+    return ListedImages(where, names, labels, tuple(digests[name] for name in names))
 
 
 def _counts(part: ListedImages, class_names: tuple[str, ...]) -> dict[str, int]:

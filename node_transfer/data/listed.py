@@ -18,11 +18,13 @@ class ListedImages:
         root: The folder that the files are in.
         files: Their paths below it, with `/`, in a fixed order.
         labels: int64, shape `(len(files),)`.
+        digests: The SHA-256 of each file's bytes, by which copies are known.
     """
 
     root: str
     files: tuple[str, ...]
     labels: np.ndarray
+    digests: tuple[str, ...]
 
     def __len__(self):
         return len(self.files)
@@ -30,7 +32,8 @@ class ListedImages:
     def take(self, indices: np.ndarray) -> "ListedImages":
         """Returns the files of these numbers, in the order given."""
         files = tuple(self.files[i] for i in indices)
-        return ListedImages(self.root, files, self.labels[indices])
+        digests = tuple(self.digests[i] for i in indices)
+        return ListedImages(self.root, files, self.labels[indices], digests)
 
     def reader(self):
         """Returns a function of TensorFlow's graphs from a number to image and label.
@@ -58,18 +61,22 @@ def cut(
     """Holds a fraction of every class out, drawn by seed.
 
     Of a class of two images or more at least one is held out and at least one is not; an
-    image that is alone in its class is not.
+    image that is alone in its class is not. Copies within a class are one image.
 
     Returns:
         The part without what is held out, and that; each in the order of the part.
     """
     rng = np.random.default_rng(seed)
     held_out = np.zeros(len(part), bool)
+    digests = np.array(part.digests)
     for label in np.unique(part.labels):
         members = np.flatnonzero(part.labels == label)
-        wanted = math.floor(len(members) * fraction + 0.5)
-        count = min(max(wanted, 1), len(members) - 1)
-        held_out[rng.permutation(members)[:count]] = True
+        _, first = np.unique(digests[members], return_index=True)
+        unlike = members[np.sort(first)]
+        wanted = math.floor(len(unlike) * fraction + 0.5)
+        count = min(max(wanted, 1), len(unlike) - 1)
+        drawn = digests[rng.permutation(unlike)[:count]]
+        held_out[members[np.isin(digests[members], drawn)]] = True
     return part.take(np.flatnonzero(~held_out)), part.take(np.flatnonzero(held_out))
 
 
