@@ -21,7 +21,11 @@ def define_flags() -> None:
         "split", "test", ["train", "validation", "test"], "The images to evaluate on."
     )
     absl_flags.DEFINE_integer(
-        "batch_size", 128, "Images at a time; one solve serves a batch.", lower_bound=1
+        "batch_size",
+        None,
+        "Images at a time; one solve serves a batch. Default: as in its training, or 128 "
+        "where that is less or not known.",
+        lower_bound=1,
     )
     flags.define_data_flags(None)
     flags.define_solver_flags(None)

@@ -2,8 +2,10 @@
 
 import contextlib
 import dataclasses
+import errno
 import io
 import json
+import math
 import re
 import sys
 from collections.abc import Mapping
@@ -12,9 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from node_transfer import checksums, durable
+from node_transfer.errors import UserError
 
 PART_BYTES = 16 * 2**20  # of a file, about: what a process that is killed loses
+MOST_FILES = 256  # larger sets have larger ones: a process may have some 1,000 open
 RECORD = "features.json"
+_OF_THE_PROCESS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # and not of a file
 _NAME = re.compile(r"(\w+)-(\d{5})-([0-9a-f]{64})\.npy")
 
 
@@ -51,7 +56,8 @@ class FeatureFiles:
         self.path = path
         self.dtype = dtype
         self._seen_whole = {}  # what is checked once need not be read again
-        rows = max(1, PART_BYTES // dtype.itemsize // multiple) * multiple
+        part_bytes = max(PART_BYTES, dtype.itemsize * sum(sizes.values()) / MOST_FILES)
+        rows = max(1, math.ceil(part_bytes / dtype.itemsize / multiple)) * multiple
         self.parts = [
             Part(split, number, start, min(start + rows, size))
             for split, size in sizes.items()
@@ -99,7 +105,7 @@ class FeatureFiles:
             partial.write_bytes(content.getbuffer())
             path = self.path / f"{stem}-{checksums.of_file(partial)}.npy"
             durable.publish(partial, path)
-        self._seen_whole[path] = np.load(path, mmap_mode="r")
+            self._seen_whole[path] = np.load(path, mmap_mode="r")
         for old in before:
             if old != path:
                 with contextlib.suppress(OSError):
@@ -137,8 +143,14 @@ class FeatureFiles:
                 if checksums.of_file(path) != _NAME.fullmatch(path.name)[3]:
                     return None
                 array = np.load(path, mmap_mode="r")
-            except (OSError, ValueError):
-                return None
+            except (OSError, ValueError) as error:
+                if getattr(error, "errno", None) not in _OF_THE_PROCESS:
+                    return None
+                raise UserError(
+                    f"{str(path)!r} cannot be opened ({error.strerror}): raise the "
+                    "limits of the process (ulimit -n, ulimit -v), and give the same "
+                    "command again."
+                ) from error
             if array.dtype != self.dtype or array.shape != (part.stop - part.start,):
                 return None
             self._seen_whole[path] = array

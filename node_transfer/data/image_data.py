@@ -1,7 +1,7 @@
 """What every source of images becomes."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -27,8 +27,8 @@ class ImageData:
             `(image_size, image_size, 3)`, and int64. Unbatched, in a fixed order.
         files: For each split the files of its images, in order; `None`: it has none.
         unreadable: `path` and `reason` of each file that was left out, being damaged.
-        training_example: From the number of a training example, in a graph, to it, for
-            images that can be read in any order; `None`: these cannot.
+        example_of: Of splits whose images can be read in any order and do not stay in
+            memory, a function from the number of an example, in a graph, to it.
     """
 
     name: str
@@ -39,7 +39,9 @@ class ImageData:
     splits: dict[str, tf.data.Dataset]
     files: dict[str, tuple[str, ...]] | None = None
     unreadable: tuple[dict[str, str], ...] = ()
-    training_example: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]] | None = None
+    example_of: Mapping[str, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]] = (
+        dataclasses.field(default_factory=dict)
+    )
 
     @property
     def num_classes(self) -> int:
@@ -49,6 +51,25 @@ class ImageData:
     def fits_in_memory(self, split: str) -> bool:
         """Whether the split's images take 2 GiB or less."""
         return self.sizes[split] * 3 * self.image_size**2 <= MEMORY_LIMIT_BYTES
+
+    def some(self, split: str, numbers: Sequence[int]) -> tf.data.Dataset:
+        """Returns the examples of a split that have these numbers, in ascending order.
+
+        No others are read where they can be read in any order.
+        """
+        numbers = np.unique(np.asarray(numbers, np.int64))
+        if split in self.example_of:
+            wanted = tf.data.Dataset.from_tensor_slices(numbers)
+            return wanted.map(self.example_of[split], num_parallel_calls=tf.data.AUTOTUNE)
+        if len(numbers) == 0:
+            return self.splits[split].take(0)
+        first, last = int(numbers[0]), int(numbers[-1])
+        keep = np.zeros(last - first + 1, bool)
+        keep[numbers - first] = True
+        examples = self.splits[split].skip(first).take(len(keep)).enumerate()
+        kept = examples.filter(lambda i, _: tf.gather(tf.constant(keep), i))
+        kept = kept.map(lambda _, example: example)
+        return kept.apply(tf.data.experimental.assert_cardinality(len(numbers)))
 
     def by_index(
         self, split: str
@@ -91,11 +112,11 @@ class ImageData:
         size = self.sizes["train"]
         if self.fits_in_memory("train"):
             return self.splits["train"].shuffle(size)
-        if self.training_example is None:
+        if "train" not in self.example_of:
             held = SHUFFLE_BUFFER_BYTES // (3 * self.image_size**2)
             return self.splits["train"].shuffle(min(size, held))
         numbers = tf.data.Dataset.range(size).shuffle(size)
-        return numbers.map(self.training_example, num_parallel_calls=tf.data.AUTOTUNE)
+        return numbers.map(self.example_of["train"], num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def as_rgb(image: tf.Tensor, size: int, resize: str = "stretch") -> tf.Tensor:

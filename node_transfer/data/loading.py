@@ -105,11 +105,12 @@ def load_data(
         splits,
         files={split: parts[split].files for split in SPLITS} if are_listed else None,
         unreadable=source.unreadable,
-        training_example=example_of.get("train"),
+        example_of=example_of,
     )
     for split in SPLITS:
         if in_memory and data.fits_in_memory(split):
             splits[split] = splits[split].cache()
+            example_of.pop(split, None)  # no file is read twice
     return data
 
 

@@ -68,12 +68,12 @@ def training_batches(
             )
 
         batches = epoch_numbers.flat_map(one_epoch)
-    elif data.training_example is not None:
+    elif "train" in data.example_of:
 
         def one_epoch(epoch):
             order = tf.data.Dataset.from_tensor_slices(_order(size, seed, epoch))
             examples = order.map(
-                lambda i: (i, *data.training_example(i)),
+                lambda i: (i, *data.example_of["train"](i)),
                 num_parallel_calls=tf.data.AUTOTUNE,
             )
             return _parts(examples.batch(batch_size), share).map(

@@ -23,6 +23,18 @@ from node_transfer.training.per_class import rows_of
 EVALUATION_BATCH_SIZE = 128
 
 
+def batch_size_of(config: ExperimentConfig | None) -> int:
+    """Returns how many images a run's model is evaluated on at a time: as many as it was
+    trained on, which memory has room for, but no more than 128.
+
+    Args:
+        config: The run's; `None`: it is not known.
+    """
+    if config is None:
+        return EVALUATION_BATCH_SIZE
+    return min(EVALUATION_BATCH_SIZE, config.batch_size)
+
+
 class SolveFailedError(UserError):
     """An ODE could not be solved; the message is the solver's sentence."""
 

@@ -23,7 +23,7 @@ from node_transfer.training.feature_key import description, key_of
 from node_transfer.training.fitting import augmentation
 from node_transfer.training.workers import Workers
 
-BATCH = 64  # images at a time through the backbone
+BATCH = 64  # images at a time through the backbone, at most
 ARGUMENT = "cache_dir"  # which says where the files are
 
 
@@ -75,7 +75,8 @@ def features_of(
             missing = [part for part in files.parts if part not in arrays]
             if missing:
                 computed = True
-                _compute(model, data, files, missing, described)
+                size = _images_at_a_time(config.batch_size)
+                _compute(model, data, files, missing, described, size)
                 arrays = files.read()
     seconds = float(files.read_record().get("seconds", 0.0))
     record = {"key": folder.name, "bytes": files.bytes, "seconds": round(seconds, 3)}
@@ -117,18 +118,24 @@ def _alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
+def _images_at_a_time(batch_size: int) -> int:
+    """Returns the largest part of `BATCH` that is no larger than a batch of training."""
+    return 2 ** (min(BATCH, batch_size).bit_length() - 1)
+
+
 def _compute(
     model: TransferClassifier,
     data: ImageData,
     files: FeatureFiles,
     missing: list[Part],
     described: dict,
+    size: int,
 ) -> None:
     """Computes the missing parts, and writes each as soon as it is whole."""
     _check_space(files, missing)
     earlier = float(files.read_record().get("seconds", 0.0))
     start = time.perf_counter()
-    for part, array in _computed(model, data, missing, files.dtype):
+    for part, array in _computed(model, data, missing, files.dtype, size):
         files.write(part, array)
         seconds = earlier + time.perf_counter() - start
         files.write_record({"seconds": round(seconds, 3), "of": described})
@@ -148,13 +155,17 @@ def _check_space(files: FeatureFiles, missing: list[Part]) -> None:
 
 
 def _computed(
-    model: TransferClassifier, data: ImageData, missing: list[Part], dtype: np.dtype
+    model: TransferClassifier,
+    data: ImageData,
+    missing: list[Part],
+    dtype: np.dtype,
+    size: int,
 ) -> Iterator[tuple[Part, np.ndarray]]:
-    """Yields each of the missing parts and its examples."""
-    size = data.image_size
+    """Yields each of the missing parts and its examples, `size` images at a time."""
+    pixels = data.image_size
     extract = tf.function(
         lambda images: model.features(tf.cast(images, tf.float32)),
-        input_signature=[tf.TensorSpec((None, size, size, 3), tf.uint8)],
+        input_signature=[tf.TensorSpec((None, pixels, pixels, 3), tf.uint8)],
         autograph=False,
     )
     total = sum(part.stop - part.start for part in missing)
@@ -166,22 +177,19 @@ def _computed(
         mininterval=0.5 if sys.stderr.isatty() else 30,
     ) as bar:
         for split in SPLITS:
-            parts = {part.start: part for part in missing if part.split == split}
+            parts = [part for part in missing if part.split == split]
             if not parts:
                 continue
-            batches = data.splits[split].batch(BATCH).prefetch(tf.data.AUTOTUNE)
-            part, filled = None, 0
-            for k, (images, labels) in enumerate(batches):
-                if k * BATCH in parts:
-                    part, filled = parts[k * BATCH], 0
-                    array = np.empty(part.stop - part.start, dtype)
-                if part is None:
-                    continue
-                rows = slice(filled, filled + len(labels))
-                array[FEATURES][rows] = tf.cast(extract(images), tf.float32).numpy()
-                array[LABEL][rows] = labels.numpy()
-                filled += len(labels)
-                bar.update(len(labels))
-                if filled == len(array):
-                    yield part, array
-                    part = None
+            numbers = np.concatenate([np.arange(it.start, it.stop) for it in parts])
+            batches = data.some(split, numbers).batch(size).prefetch(tf.data.AUTOTUNE)
+            left = iter(batches)
+            for part in parts:
+                array, filled = np.empty(part.stop - part.start, dtype), 0
+                while filled < len(array):
+                    images, labels = next(left)
+                    rows = slice(filled, filled + len(labels))
+                    array[FEATURES][rows] = tf.cast(extract(images), tf.float32).numpy()
+                    array[LABEL][rows] = labels.numpy()
+                    filled += len(labels)
+                    bar.update(len(labels))
+                yield part, array

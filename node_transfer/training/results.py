@@ -45,13 +45,14 @@ def final_metrics(experiment: Experiment, rows: list[dict], verbose: int) -> dic
     if verbose:
         print(f"Saved {run.model_path}. Predicting the test images with it", flush=True)
     model = load_model(run.model_path)
-    predictions = evaluation.predict(model, data, "test", features=features)
+    size = evaluation.batch_size_of(config)
+    predictions = evaluation.predict(model, data, "test", size, features)
     run.write_predictions(predictions)
     if features is None:
-        results = evaluation.evaluate_splits(model, data, SPLITS, verbose=verbose)
+        results = evaluation.evaluate_splits(model, data, SPLITS, size, verbose)
     else:
-        results = evaluation.evaluate_splits(model, data, ("test",), verbose=verbose)
-        results |= _on_features(model, features, ("train", "validation"))
+        results = evaluation.evaluate_splits(model, data, ("test",), size, verbose)
+        results |= _on_features(model, features, ("train", "validation"), size)
         told = float((predictions["predicted"] == predictions["label"]).mean())
         _check_agreement(told, results["test"]["accuracy"], features)
     for split in SPLITS:
@@ -85,10 +86,15 @@ def final_metrics(experiment: Experiment, rows: list[dict], verbose: int) -> dic
     }
 
 
-def _on_features(model: TransferClassifier, features: FeatureData, splits) -> dict:
-    """Returns the metrics of what comes after the features, for each of the splits."""
+def _on_features(
+    model: TransferClassifier, features: FeatureData, splits, size: int
+) -> dict:
+    """Returns the metrics of what comes after the features, for each of the splits.
+
+    Args:
+        size: Examples at a time.
+    """
     loop = Loop(model, tf.distribute.get_strategy(), forward=model.classify)
-    size = evaluation.EVALUATION_BATCH_SIZE
     return {
         split: loop.evaluate(
             evaluation_batches(features, split, size), -(-features.sizes[split] // size)

@@ -24,7 +24,7 @@ def evaluate_saved(
     dataset: str | None = None,
     data_dir: str | None = None,
     split: str = "test",
-    batch_size: int = evaluation.EVALUATION_BATCH_SIZE,
+    batch_size: int | None = None,
     rtol: float | None = None,
     atol: float | None = None,
     method: str | None = None,
@@ -36,7 +36,7 @@ def evaluate_saved(
         path: A run directory, or a `.keras` file.
         dataset, data_dir: The images; `None`: those of the run.
         split: `"train"`, `"validation"` or `"test"`.
-        batch_size: Examples a batch.
+        batch_size: Examples a batch; `None`: see `evaluation.batch_size_of`.
         rtol, atol, method, num_steps: Changes to the ODE block's solver; `None` leaves
             it.
 
@@ -49,6 +49,9 @@ def evaluate_saved(
     """
     model, data = open_saved(path, dataset, data_dir)
     change_solver(model, rtol, atol, method, num_steps)
+    if batch_size is None:
+        run = run_of_model(path)
+        batch_size = evaluation.batch_size_of(run.read_experiment() if run else None)
     with damage_told(data.name):
         result = evaluation.evaluate(model, data, split, batch_size)
     result |= {"model": path, "dataset": data.name, "split": split}
@@ -83,7 +86,9 @@ def sweep_saved(
 ) -> list[dict]:
     """Loads a model and returns `solver_sweep.sweep_solvers` of it, and on what.
 
-    Args and errors: as in `evaluate_saved`.
+    Args:
+        batch_size: Examples a batch.
+        path, dataset, data_dir, split: As in `evaluate_saved`, and so are errors.
     """
     model, data = open_saved(path, dataset, data_dir)
     with damage_told(data.name):

@@ -1,11 +1,15 @@
 """Files of features: read as they were written, and made again where they are not."""
 
+import os
+import resource
+
 import numpy as np
 import pytest
 
 from node_transfer.data import feature_files
 from node_transfer.data.feature_data import FeatureData, example_dtype
-from node_transfer.data.feature_files import RECORD, FeatureFiles
+from node_transfer.data.feature_files import MOST_FILES, RECORD, FeatureFiles
+from node_transfer.errors import UserError
 
 SIZES = {"train": 50, "validation": 9, "test": 20}
 SHAPE = (2, 3)
@@ -81,3 +85,28 @@ def test_seconds_that_are_no_number_are_left_out(files):
     files.path.mkdir()
     (files.path / RECORD).write_text('{"seconds": "x", "of": {}}')
     assert files.read_record() == {"of": {}}
+
+
+def test_a_large_set_has_no_more_files_than_a_process_may_open(tmp_path):
+    dtype = example_dtype((7, 7, 1280))  # 250 kB an image
+    sizes = {"train": 90_000, "validation": 10_001, "test": 25_003}
+    files = FeatureFiles(tmp_path, dtype, sizes, multiple=64)
+    assert MOST_FILES / 2 < len(files.parts) <= MOST_FILES + len(sizes)
+    for split, size in sizes.items():
+        parts = [part for part in files.parts if part.split == split]
+        assert [part.start for part in parts] == [0, *(p.stop for p in parts[:-1])]
+        assert parts[-1].stop == size
+        assert all(part.start % 64 == 0 for part in parts)
+
+
+def test_whole_files_that_cannot_be_opened_are_not_called_damaged(files, written, capsys):
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with open(os.devnull) as lowest:  # of the numbers that are free
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest.fileno() + 5, limits[1]))
+        try:
+            with pytest.raises(UserError, match="Too many open files.*ulimit -n"):
+                reopened(files).read()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert capsys.readouterr().err == ""
+    assert len(reopened(files).read()) == 12

@@ -1,14 +1,20 @@
 """Other solver settings for a model that is trained already."""
 
+import dataclasses
+
 import keras
 import pytest
 
 from node_transfer import DenseDynamics, ODELayer, TransferClassifier
 from node_transfer.data.loading import load_data
 from node_transfer.errors import UserError
-from node_transfer.runs.config import ExperimentConfig
+from node_transfer.runs.config import BASELINE, ExperimentConfig
 from node_transfer.training import saved_model
-from node_transfer.training.evaluation import change_solver, evaluate_splits
+from node_transfer.training.evaluation import (
+    batch_size_of,
+    change_solver,
+    evaluate_splits,
+)
 
 ADAPTIVE = {"method": "dopri5", "options": {"max_num_steps": 50}}
 GRID = {"method": "rk4", "options": {"num_steps": 8, "max_num_steps": 50}}
@@ -64,3 +70,10 @@ def test_evaluation_says_what_it_is_on_unless_it_is_to_be_silent(capsys):
         f"Evaluating on the {data.sizes[split]} {split} images"
         for split in ("validation", "test")
     ]
+
+
+@pytest.mark.parametrize(("trained", "evaluated"), [(4, 4), (128, 128), (512, 128)])
+def test_no_more_images_are_evaluated_at_a_time_than_were_trained_on(trained, evaluated):
+    config = dataclasses.replace(BASELINE, batch_size=trained)
+    assert batch_size_of(config) == evaluated
+    assert batch_size_of(None) == 128
