@@ -75,6 +75,17 @@ def written_aside(
                 _remove(partial, folder=users)
 
 
+def check_writable(path: Path, argument: str) -> None:
+    """Raises `UserError` where a file of the user's cannot be written, before work is put
+    into what is to be in it.
+
+    Args:
+        path, argument: As in `written_aside`.
+    """
+    with written_aside(path, argument, users=True) as partial:
+        partial.touch()
+
+
 def _new_name(path: Path) -> Path:
     """A name that nothing has: the length of the rest is what file systems allow."""
     return path.with_name(f"{PARTIAL}{secrets.token_hex(8)}{path.suffix}")

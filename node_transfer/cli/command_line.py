@@ -33,6 +33,12 @@ OF_THE_DISK = (
 )  # fmt: skip
 
 
+_GOES_ON = (
+    "; a training goes on after its last whole epoch by the same command, without "
+    "--overwrite"
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class Command:
     """One command of `node-transfer`.
@@ -44,6 +50,7 @@ class Command:
             them, for a command that takes any.
         extra: The extra of setup.py that brings the packages it needs.
         takes_words: Whether it takes words beside its flags, such as files.
+        trains: Whether it makes runs, which go on after they were stopped.
     """
 
     help: str
@@ -51,6 +58,7 @@ class Command:
     run: Callable[..., None]
     extra: str
     takes_words: bool = False
+    trains: bool = False
 
 
 def run(command: Command, arguments: list[str]) -> None:
@@ -72,6 +80,7 @@ def run(command: Command, arguments: list[str]) -> None:
     sys.modules["__main__"].__doc__ = command.help.replace("%", "%%")
     for flag in own_flags().values():
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+    goes_on = _GOES_ON if command.trains else ""
 
     def guarded(left):
         words = [left[1:]] if command.takes_words else []
@@ -105,8 +114,7 @@ def run(command: Command, arguments: list[str]) -> None:
                 raise
             stop(
                 f"What this command prints cannot be written ({error.strerror}), and it "
-                "ends here; a training goes on after its last whole epoch by the same "
-                "command, without --overwrite.",
+                f"ends here{goes_on}.",
                 code=2,
             )
         except Exception as error:
@@ -118,11 +126,7 @@ def run(command: Command, arguments: list[str]) -> None:
                 code=2,
             )
         except KeyboardInterrupt:
-            stop(
-                "Interrupted; a training goes on after its last whole epoch by the same "
-                "command, without --overwrite.",
-                code=130,
-            )
+            stop(f"Interrupted{goes_on}.", code=130)
 
     app.run(guarded, argv=[sys.argv[0], *arguments], flags_parser=_parse)
 

@@ -119,4 +119,4 @@ def _weights() -> tuple[str | None, dict[str, str]]:
     return common, of_one
 
 
-COMMAND = Command(__doc__, define_flags, compare, extra="all")
+COMMAND = Command(__doc__, define_flags, compare, extra="all", trains=True)

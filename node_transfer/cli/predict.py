@@ -4,13 +4,16 @@
 
 A folder stands for the images in it and below. The order is that of the files given.
 Those that cannot be read are named on standard error, and the exit code is then 3; the
-others are predicted all the same.
+others are predicted all the same. What is interrupted, or fails on the way, writes the
+predictions that it has, in place of --output=mine.csv to mine.partial.csv.
 """
 
+import itertools
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags as absl_flags
 
@@ -20,6 +23,9 @@ from node_transfer.cli.command_line import Command
 from node_transfer.errors import UserError
 from node_transfer.runs.inputs import model_file
 from node_transfer.serving.outputs import in_the_way
+
+if TYPE_CHECKING:
+    from node_transfer.serving.predicting import Prediction
 
 UNREADABLE = 3  # the exit code
 FORMATS = ("table", "csv", "json")
@@ -57,11 +63,34 @@ def predict(paths: list[str]) -> None:
     if output is not None:
         _try(output, values.overwrite, (model, *paths))
     startup.load_tensorflow()
-    from node_transfer.serving import prediction_formats
-    from node_transfer.serving.predicting import predictions
-
     rows = []
-    for prediction in predictions(
+    try:
+        for row in _predictions(paths):
+            rows.append(row)
+    except (KeyboardInterrupt, UserError):
+        if rows:
+            partial = output and _name_of_a_part(output)
+            _put(rows, partial)
+            where = f" in {str(partial)!r}" if partial else ""
+            had = f"The predictions of the first {len(rows)} files are written{where}."
+            print(had, file=sys.stderr, flush=True)
+        raise
+    _put(rows, output)
+    unreadable = sum(row.error is not None for row in rows)
+    if unreadable:
+        print(f"{unreadable} of {len(rows)} files cannot be read.", file=sys.stderr)
+        sys.exit(UNREADABLE)
+
+
+def _predictions(paths: list[str]) -> Iterator["Prediction"]:
+    """Yields the predictions; what cannot be read is told as soon as that is known."""
+    from tqdm import tqdm
+
+    from node_transfer.serving.predicting import predictions
+    from node_transfer.serving.prediction_formats import one_line
+
+    values = absl_flags.FLAGS
+    found = predictions(
         values.model,
         paths,
         top=values.top,
@@ -70,26 +99,39 @@ def predict(paths: list[str]) -> None:
         atol=values.atol,
         method=values.method,
         num_steps=values.num_steps,
-    ):
-        rows.append(prediction)
-        if prediction.error:
-            path = prediction_formats.one_line(prediction.path)
-            sentence = f"{path}: cannot be read ({prediction.error})"
-            print(sentence, file=sys.stderr, flush=True)
+    )
+    for row in tqdm(found, "Predicting", unit="image", leave=False, disable=None):
+        if row.error:
+            sentence = f"{one_line(row.path)}: cannot be read ({row.error})"
+            tqdm.write(sentence, file=sys.stderr)
+        yield row
+
+
+def _put(rows: list["Prediction"], output: Path | None) -> None:
+    """Writes predictions to a file, or to the screen."""
+    from node_transfer.serving import prediction_formats
+
+    values = absl_flags.FLAGS
     ending = output.suffix[1:].lower() if output else ""
     kind = values.format or (ending if ending in FORMATS else "table")
     known = max((len(row.classes) for row in rows), default=0)
     text = prediction_formats.FORMATS[kind](rows, min(values.top, known or values.top))
-    # A path that UTF-8 has no characters for is escaped, in JSON as JSON does.
-    written = text.encode("utf-8", errors="backslashreplace")
     if output:
-        _write(output, written)
+        # A path that UTF-8 has no characters for is escaped, in JSON as JSON does.
+        _write(output, text.encode("utf-8", errors="backslashreplace"))
     else:
         sys.stdout.write(text)
-    unreadable = sum(row.error is not None for row in rows)
-    if unreadable:
-        print(f"{unreadable} of {len(rows)} files cannot be read.", file=sys.stderr)
-        sys.exit(UNREADABLE)
+        sys.stdout.flush()
+
+
+def _name_of_a_part(output: Path) -> Path:
+    """Returns the file, which nothing is in the place of, for what there is of an output;
+    a device or a pipe takes it itself."""
+    if _is_special(output):
+        return output
+    names = (f".partial{number or ''}" for number in itertools.count())
+    paths = (output.with_name(f"{output.stem}{name}{output.suffix}") for name in names)
+    return next(path for path in paths if not os.path.lexists(path))
 
 
 def _try(output: Path, overwrite: bool, inputs: Iterable[str]) -> None:
@@ -111,8 +153,7 @@ def _try(output: Path, overwrite: bool, inputs: Iterable[str]) -> None:
         )
     if output.exists() and not overwrite:
         raise in_the_way(output)
-    with durable.written_aside(_file_of(output), "output", users=True) as partial:
-        partial.touch()
+    durable.check_writable(_file_of(output), "output")
 
 
 def _write(output: Path, content: bytes) -> None:

@@ -30,4 +30,6 @@ def reproduce() -> None:
     sweep_flags.check_failures(failures)
 
 
-COMMAND = Command(__doc__, sweep_flags.define_sweep_flags, reproduce, extra="all")
+COMMAND = Command(
+    __doc__, sweep_flags.define_sweep_flags, reproduce, extra="all", trains=True
+)

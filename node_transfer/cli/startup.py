@@ -17,9 +17,10 @@ _NOTE = re.compile(
     rb"|W\d{4} .* Cannot dlopen some GPU libraries"
 )
 
-# Parameters of glibc's mallopt (malloc.h), and what they are set to.
+# Parameters of glibc's mallopt (malloc.h), and what they are set to. The first is no
+# memory of its own for each large tensor; older versions take no more than 32 MiB for it.
+_MMAP_THRESHOLD, _THRESHOLDS = -3, (1 << 30, 32 << 20)
 _MALLOC = (
-    (-3, 1 << 30),  # M_MMAP_THRESHOLD: no memory of its own for each large tensor
     (-1, (1 << 31) - 1),  # M_TRIM_THRESHOLD: what was freed is not given back
     (-2, 64 << 20),  # M_TOP_PAD: asked for in large pieces
     (-8, 1),  # M_ARENA_MAX: one heap for all threads, the only one that may grow
@@ -43,8 +44,10 @@ def keep_memory() -> None:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):  # another C library
         return
-    for parameter, value in _MALLOC:
-        mallopt(parameter, value)
+    # With the others set and not this one, each large tensor would be fetched anew.
+    if any(mallopt(_MMAP_THRESHOLD, value) for value in _THRESHOLDS):
+        for parameter, value in _MALLOC:
+            mallopt(parameter, value)
 
 
 def load_tensorflow() -> None:

@@ -85,6 +85,7 @@ def commands() -> dict[str, Command]:
             ),
             run=functools.partial(train, experiment.config),
             extra="train",
+            trains=True,
         )
         for name, experiment in EXPERIMENTS.items()
     }

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 
+from node_transfer.errors import UserError
 from node_transfer.models.transfer_classifier import TransferClassifier
 from node_transfer.runs.directory import RunDirectory
 from node_transfer.runs.fields import check_path
@@ -24,10 +25,16 @@ def open_model(
         model: A run directory, a `.keras` file, or a model.
 
     Raises:
-        UserError: There is no such model.
+        UserError: There is no such model, or it is no `TransferClassifier`.
     """
     recorded = None
-    if not isinstance(model, keras.Model):
+    if isinstance(model, keras.Model):
+        if not isinstance(model, TransferClassifier):
+            raise UserError(
+                f"The model is a {type(model).__name__}, not a TransferClassifier: pass "
+                "one, or a run of this library."
+            )
+    else:
         path = os.fspath(model)
         check_path("model", path)
         model = load_classifier(path)

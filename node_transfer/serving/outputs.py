@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from node_transfer import durable
 from node_transfer.errors import UserError
 
 # A format to the ending of its files' names; empty: it is a folder.
@@ -19,7 +20,8 @@ def free_path(output: str, format: str, overwrite: bool) -> Path:
         overwrite: Whether an export that is there may be replaced.
 
     Raises:
-        UserError: It has another ending, or there is something else.
+        UserError: It has another ending, there is something else, or nothing can be
+            written there.
     """
     path, ending = Path(output), ENDINGS[format]
     if path.name in ("", ".."):  # that of a folder here, which it is written beside
@@ -30,6 +32,10 @@ def free_path(output: str, format: str, overwrite: bool) -> Path:
             f"format={format!r} does."
         )
     if not path.exists():
+        folder = path.parent
+        while not ending and not folder.exists():  # TensorFlow makes those of a folder
+            folder = folder.parent
+        durable.check_writable(folder / path.name, "output")
         return path
     if not overwrite:
         raise in_the_way(path)

@@ -53,6 +53,29 @@ def test_a_path_without_quotes_is_left_alone(own):
     assert with_dashes(sentence, own) == sentence
 
 
+def ended_by(error, monkeypatch, **command) -> int:
+    """The exit code of a command that ends by an exception."""
+
+    def at_once(main, argv, flags_parser):
+        main(argv)
+
+    def fails():
+        raise error
+
+    monkeypatch.setattr(app, "run", at_once)
+    with pytest.raises(SystemExit) as ended:
+        run(Command("Fails.", lambda: None, fails, "all", **command), [])
+    return ended.value.code
+
+
+@pytest.mark.parametrize("trains", [False, True])
+def test_what_goes_on_is_said_of_trainings_alone(trains, monkeypatch, capsys):
+    assert ended_by(KeyboardInterrupt(), monkeypatch, trains=trains) == 130
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("Error: Interrupted") and line.endswith(".")
+    assert ("a training goes on after its last whole epoch" in line) == trains
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -62,16 +85,7 @@ def test_a_path_without_quotes_is_left_alone(own):
     ids=lambda error: type(error).__name__,
 )
 def test_too_little_memory_is_one_sentence(error, monkeypatch, capsys):
-    def at_once(main, argv, flags_parser):
-        main(argv)
-
-    def fails():
-        raise error
-
-    monkeypatch.setattr(app, "run", at_once)
-    with pytest.raises(SystemExit) as ended:
-        run(Command("Fails.", lambda: None, fails, "all"), [])
-    assert ended.value.code == 2
+    assert ended_by(error, monkeypatch) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(
         "Error: There is too little memory (OOM when allocating): pass a smaller "

@@ -4,8 +4,11 @@ import os
 import platform
 import subprocess
 import sys
+import types
 
 import pytest
+
+from node_transfer.cli import startup
 
 
 def test_analysis_and_flags_do_not_import_tensorflow():
@@ -108,3 +111,24 @@ def test_memory_that_was_freed_is_had_again_without_page_faults(environ, kept):
     first, *others = map(int, done.stdout.split())
     assert first > 1000
     assert (max(others) < 100) == kept
+
+
+@pytest.mark.parametrize(
+    ("most", "set_to"),
+    [(1 << 40, [-3, -1, -2, -8]), (32 << 20, [-3, -3, -1, -2, -8]), (0, [-3, -3])],
+)
+def test_memory_is_kept_where_the_c_library_takes_the_threshold(
+    most, set_to, monkeypatch
+):
+    """Older ones of glibc refuse more than 32 MiB; the others alone would do harm."""
+    calls = []
+
+    def mallopt(parameter, value):
+        calls.append(parameter)
+        return int(parameter != -3 or value <= most)
+
+    library = types.SimpleNamespace(mallopt=mallopt)
+    monkeypatch.setattr(startup.ctypes, "CDLL", lambda name: library)
+    monkeypatch.setattr(startup.os, "environ", {})
+    startup.keep_memory()
+    assert calls == set_to

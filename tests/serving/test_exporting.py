@@ -205,6 +205,18 @@ def test_export_replaces_an_export_alone(inside, tmp_path):
     assert told(tmp_path) == {"served", "other"}
 
 
+@pytest.mark.parametrize("name", ["no/mine.tflite", "file/mine.tflite", "file/served/1"])
+def test_a_place_that_cannot_be_written_is_told_before_the_work(
+    name, tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.setattr(exporting, "open_model", lambda _: pytest.fail("at work"))
+    format_name = "tflite" if name.endswith("tflite") else "saved_model"
+    with pytest.raises(UserError, match="cannot be written.*output="):
+        export(classifier(), tmp_path / name, format_name)
+    assert told(tmp_path) == {"file"}
+
+
 def test_export_that_is_not_a_number_for_some_images_is_not_kept(monkeypatch, tmp_path):
     def off(format_name, path, batches):
         first, *others = asked_inside(format_name, path, batches)

@@ -6,14 +6,19 @@ import json
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import scipy.special
+from absl import flags
 
 from node_transfer import predict
+from node_transfer.cli import predict as cli
 from node_transfer.errors import UserError
+from node_transfer.serving import predicting as serving
 from node_transfer.serving import prediction_formats
 from node_transfer.serving.image_paths import image_paths
 from node_transfer.serving.predicting import Prediction
@@ -175,3 +180,43 @@ def test_command_writes_a_file_and_its_exit_code_tells_of_unreadable_ones(
         assert done.returncode == 2 and complaint in done.stderr
     done = run()
     assert done.returncode == 2 and "No images are given" in done.stderr
+
+
+@pytest.mark.parametrize("output", ["mine.csv", None])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), UserError("It cannot be.")])
+def test_predictions_before_an_end_are_not_lost(
+    error, output, photos, tmp_path, monkeypatch, capsys
+):
+    def ends(*_, **__):
+        yield from ROWS
+        raise error
+
+    model = tmp_path / "model.keras"
+    classifier().save(model)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.partial.csv").write_text("another's")
+    names = ("rtol", "atol", "method", "num_steps", "format")
+    values = {"model": str(model), "output": output, "top": 1, "batch_size": 32}
+    values |= {"overwrite": False} | dict.fromkeys(names)
+    monkeypatch.setattr(flags, "FLAGS", types.SimpleNamespace(**values))
+    monkeypatch.setattr(serving, "predictions", ends)
+    with pytest.raises(type(error)):
+        cli.predict([str(photos)])
+    said = capsys.readouterr()
+    assert "b, c.png: cannot be read (it is empty)\n" in said.err
+    told = "The predictions of the first 2 files are written"
+    if output:
+        written = (tmp_path / "mine.partial1.csv").read_text()
+        assert f"{told} in 'mine.partial1.csv'.\n" in said.err and said.out == ""
+    else:
+        written = said.out
+        assert f"{told}.\n" in said.err
+    assert "a.png" in written and "b, c.png" in written
+    assert not (tmp_path / "mine.csv").exists()
+    assert (tmp_path / "mine.partial.csv").read_text() == "another's"
+
+
+def test_another_keras_model_is_one_sentence(photos):
+    other = keras.Sequential([keras.layers.Input((16, 16, 3)), keras.layers.Flatten()])
+    with pytest.raises(UserError, match="is a Sequential, not a TransferClassifier"):
+        predict(other, [photos])
