@@ -132,6 +132,7 @@ def test_no_data_and_no_network_answers_within_ten_seconds(tmp_path, monkeypatch
 def test_silent_network_answers_within_ten_seconds(tmp_path, monkeypatch):
     def silence(*args, **kwargs):
         time.sleep(30)
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", silence)
     saved = network.TIMEOUT_SECONDS - 0.1
