@@ -58,7 +58,7 @@ def test_accuracy(
     is than the same difference without it.
     """
     compare = protocol.test_accuracy
-    tested = _adjusted(sweep, compare(sweep, left, right), compare)
+    tested = adjusted(sweep, compare(sweep, left, right), compare)
     text, outcome = "", None
     if control:
         beside = compare(sweep, *control)
@@ -66,14 +66,14 @@ def test_accuracy(
         text = (
             f"{MODELS[control[0]].label} - {MODELS[control[1]].label}: "
             f"{words.accuracies(beside)}; with the block more by {words.points(more)}: "
-            f"{_told(more)}"
+            f"{told(more)}"
         )
         outcome = more.outcome
     return Part(
         f"{MODELS[left].label} - {MODELS[right].label}",
         reading_of(sweep, left),
-        f"test accuracy{_declared(sweep, left, right, compare)}",
-        f"{_of_one_run(sweep, tested)}{words.accuracies(tested)}: {_told(tested)}",
+        f"test accuracy{declared(sweep, left, right, compare)}",
+        f"{of_one_run(sweep, tested)}{words.accuracies(tested)}: {told(tested)}",
         text,
         judge(claimed, tested.outcome, outcome),
         runs_of(sweep, left, right, *(control or ())),
@@ -95,13 +95,14 @@ def epochs_to_level(sweep: Sweep, name: str, control: str, curve: str) -> Part:
     compare = protocol.epochs_to_baselines_level
     against, mark, what = compare(sweep, name, control, curve), "", "loss"
     if not is_loss(curve):
-        against, what = _adjusted(sweep, against, compare), "accuracy"
-        mark = _declared(sweep, name, control, compare)
+        against, what = adjusted(sweep, against, compare), "accuracy"
+        mark = declared(sweep, name, control, compare)
     beside = against.outcome
     warm = reading_of(sweep, name) == "warm"
-    start = {s: ours[s] + given[s] for s in seeds}
-    with_start = "; with the start's epochs " + epochs(sweep, name, start) if warm else ""
     trained = measures.epochs(sweep, name)
+    start = {s: ours[s] + given[s] for s in seeds}
+    in_all = words.epochs(start, {s: trained[s] + given[s] for s in seeds})
+    with_start = f"; with the start's epochs {in_all}" if warm else ""
     short = any(math.isinf(ours[s]) and trained[s] < given[s] for s in seeds)
     ended = ", though its training ended before them" if short else ""
     return Part(
@@ -192,7 +193,7 @@ def roughness(
                     f"{MODELS[left].label} / {MODELS[right].label}",
                     reading_of(sweep, left),
                     f"roughness, {CURVES[curve].lower()}, epochs {first} to {last}",
-                    f"{_factor(sweep, result, curve, window)}: {_told(result)}",
+                    f"{_factor(sweep, result, curve, window)}: {told(result)}",
                     "",
                     judge(LOWER, result.outcome, None),
                     runs_of(sweep, left, right),
@@ -201,7 +202,7 @@ def roughness(
     return found
 
 
-def _of_one_run(sweep: Sweep, result: protocol.Result) -> str:
+def of_one_run(sweep: Sweep, result: protocol.Result) -> str:
     """The accuracies of two models that have one run each, to stand before more."""
     if len(result.seeds) != 1:
         return ""
@@ -227,24 +228,25 @@ def _factor(sweep: Sweep, result: protocol.Result, curve: str, window: str) -> s
         for name in (result.left, result.right)
     )
     return (
-        f"{ours:.2g} / {theirs:.2g} = {ratio:.2f} [{low:.2f}, {high:.2f}; nine in ten] "
+        f"{ours:.2g} / {theirs:.2g} = {words.ratio(ratio)} [{words.ratio(low)}, "
+        f"{words.ratio(high)}; nine in ten] "
         "by these two runs' epochs"
     )
 
 
-def _declared(sweep: Sweep, left: str, right: str, compare) -> str:
+def declared(sweep: Sweep, left: str, right: str, compare) -> str:
     """` (P1)` of a declared comparison; empty of a secondary one."""
     name = protocol.declared(sweep, compare).get((left, right))
     return f" ({name})" if name else ""
 
 
-def _adjusted(sweep: Sweep, result: protocol.Result, compare) -> protocol.Result:
+def adjusted(sweep: Sweep, result: protocol.Result, compare) -> protocol.Result:
     """The same result; of a declared comparison the one after Holm's adjustment."""
     name = protocol.declared(sweep, compare).get((result.left, result.right))
     return protocol.primaries(sweep)[name][0] if name else result
 
 
-def _told(result: protocol.Result) -> str:
+def told(result: protocol.Result) -> str:
     count = result.comparison.n if result.comparison else 0
     return words.told(result.outcome, count)
 

@@ -7,7 +7,15 @@ from collections.abc import Iterable
 
 from node_transfer.analysis import claim_words as words
 from node_transfer.analysis import measures, protocol
-from node_transfer.analysis.claim_parts import epochs, reading_of, runs_of
+from node_transfer.analysis.claim_parts import (
+    adjusted,
+    declared,
+    epochs,
+    of_one_run,
+    reading_of,
+    runs_of,
+    told,
+)
 from node_transfer.analysis.claim_words import Part
 from node_transfer.analysis.lineup import MODELS
 from node_transfer.analysis.roughness import epochs_to_level
@@ -74,12 +82,13 @@ def lowest_loss(sweep: Sweep, names: Iterable[str]) -> Part:
 
 def test_accuracy(sweep: Sweep, left: str, right: str) -> Part:
     """Left less right in accuracy on the test images."""
-    result = protocol.test_accuracy(sweep, left, right)
+    compare = protocol.test_accuracy
+    tested = adjusted(sweep, compare(sweep, left, right), compare)
     return Part(
         f"{MODELS[left].label} - {MODELS[right].label}",
         reading_of(sweep, left),
-        "test accuracy",
-        words.accuracies(result),
+        f"test accuracy{declared(sweep, left, right, compare)}",
+        f"{of_one_run(sweep, tested)}{words.accuracies(tested)}: {told(tested)}",
         "",
         words.REMARK,
         runs_of(sweep, left, right),

@@ -12,7 +12,7 @@ HOLDS, FAILS = "holds", "fails"
 SEEDS_ALONE = "an interval of seeds alone: no predictions were recorded"
 NOT_BY_THE_BLOCK = "holds as tested, not against the control"
 NOT_YET_BY_THE_BLOCK = "cannot be told against the control; as tested it holds"
-REMARK = "decides nothing: no rule of before the runs"
+REMARK = "decides nothing of the claim"
 OPEN = (UNTOLD, NOT_YET_BY_THE_BLOCK)  # either is "cannot be told" to the protocol
 
 
@@ -81,6 +81,11 @@ def factor(result: Result) -> str:
     low, mean, high = (math.exp(x) for x in (c.low, c.mean, c.high))
     without = _without(result, lambda x: f"{math.exp(x):.2f}")
     return f"{mean:.2f} [{low:.2f}, {high:.2f}], n = {c.n}{without}"
+
+
+def ratio(value: float) -> str:
+    """A ratio with two decimals, or two digits where it is small."""
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def epochs(values: dict[int, float], trained: dict[int, int]) -> str:

@@ -10,12 +10,7 @@ from node_transfer.analysis.claim_words import (
     NOT_BY_THE_BLOCK,
     OPEN,
 )
-from node_transfer.analysis.claims import (
-    PROTOCOL_COMMIT,
-    PROTOCOL_DATE,
-    Evidence,
-    Judged,
-)
+from node_transfer.analysis.claims import Evidence, Judged
 from node_transfer.analysis.inference import (
     EQUIVALENT,
     HIGHER,
@@ -77,7 +72,7 @@ def _first(evidence: Evidence) -> str:
         )
     rest = f"; {waiting} of {len(protocol.PRIMARIES)} wait for runs" if waiting else ""
     text = "; ".join(said)
-    if _seen_before_the_rules(evidence.short):
+    if protocol.seen_before(evidence.short):
         return (
             "A first look, at runs that were seen before the rules were fixed: "
             f"{text}{rest}."
@@ -126,25 +121,19 @@ def markdown(
         protocol_page: The protocol, named or linked, in Markdown.
     """
     first, second = sentences(evidence, judged)
-    seen = any(_seen_before_the_rules(sweep) for sweep in evidence.sweeps)
-    older = (
-        "which is younger than runs that it is applied to here"
-        if seen
-        else "which is older than the runs that it judges"
-    )
     lines = [
         "# The paper, claim by claim",
         "",
         "Made by `node-transfer claims` from run directories and the records of "
         "`benchmarks/`, by the rules of",
-        f"{protocol_page} as of commit {PROTOCOL_COMMIT}, {older}; what was "
-        "changed since",
+        f"{protocol_page} as of commit {protocol.COMMIT}, {age_of_rules(evidence)}; "
+        "what was changed since",
         "is at that page's end. *Cold*: the model with the block starts from the "
         "backbone's first weights; *warm*: from the",
         "trained baseline. P1 to P4 were declared beforehand; every other comparison is "
         "secondary.",
         "",
-        *_of_the_runs(evidence),
+        *(line for sentence in of_the_runs(evidence) for line in (sentence, "")),
         first,
         "",
         second,
@@ -161,15 +150,17 @@ def markdown(
     return "\n".join(lines) + "\n"
 
 
-def _seen_before_the_rules(sweep: Sweep) -> bool:
-    """Whether runs began before the protocol, or do not say when, as those do not."""
-    return any(run.config.get("date", "") < PROTOCOL_DATE for run in sweep.all_runs)
+def age_of_rules(evidence: Evidence) -> str:
+    """Says whether the rules are older than the runs."""
+    if any(map(protocol.seen_before, evidence.sweeps)):
+        return "which is younger than runs that it is applied to here"
+    return "which is older than the runs that it judges"
 
 
-def _of_the_runs(evidence: Evidence) -> list[str]:
+def of_the_runs(evidence: Evidence) -> list[str]:
     """What to know of the runs before their comparisons are read."""
     several = len(evidence.sweeps) > 1
-    said = [
+    return [
         f"*{sweep.folder.name}.* {sentence}" if several else sentence
         for sweep in evidence.sweeps
         for of_runs in (
@@ -180,7 +171,6 @@ def _of_the_runs(evidence: Evidence) -> list[str]:
         )
         for sentence in of_runs(sweep)
     ]
-    return [line for sentence in said for line in (sentence, "")]
 
 
 def _diverged(sweep: Sweep) -> list[str]:

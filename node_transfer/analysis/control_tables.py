@@ -121,7 +121,8 @@ def epochs_table(sweep: Sweep) -> Table:
         "The level of a curve is the median of its last quarter, of three epochs at "
         "least; the baseline's is of the same seed. Of models that start from the "
         "trained baseline, `first epoch less the start` is the validation accuracy after "
-        "their first epoch less the baseline's last. Evaluations of f: mean of the last "
+        "their first epoch less that before it, with the block (the baseline's last, "
+        "where a run did not record it). Evaluations of f: mean of the last "
         "epoch.",
     )
 

@@ -49,14 +49,19 @@ def last(sweep: Sweep, name: str, column: str) -> dict[int, float]:
 
 
 def first_change(sweep: Sweep, name: str) -> dict[int, float]:
-    """Validation accuracy after the first epoch less the baseline's last.
+    """Validation accuracy after the first epoch less that before it.
 
-    What adding the block and changing the optimizer cost at first; of models that start
-    from the trained baseline.
+    What the optimizer costs at first, of models that start from a trained baseline: that
+    before it is the start's with the block in it, or the baseline's last where a run did
+    not record its own.
     """
     if not starts_warm(sweep, name):
         return {}
-    starts = last(sweep, "baseline", "val_accuracy")
+    starts = last(sweep, "baseline", "val_accuracy") | {
+        seed: run.config["start"]["val_accuracy"]
+        for seed, run in sweep.of(name).items()
+        if "start" in run.config
+    }
     return {
         seed: run.history["val_accuracy"][0] - starts[seed]
         for seed, run in sweep.of(name).items()

@@ -15,6 +15,8 @@ POINTS_MARGIN = 0.005  # of accuracy
 EPOCHS_MARGIN = 1.0
 ROUGHNESS_MARGIN = math.log(1.25)
 BASELINE = "baseline"
+COMMIT = "edff972"  # of docs/protocol.md before the first run that it judges
+DATE = "2026-11-25T05:54:35+00:00"  # of that commit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,12 +123,18 @@ def is_long(sweep: Sweep) -> bool:
     return any(run.epochs >= WINDOWS["early"][1] for run in sweep.all_runs)
 
 
+def seen_before(sweep: Sweep) -> bool:
+    """Whether runs began before the rules, or do not say when, as those do not."""
+    return any(run.config.get("date", "") < DATE for run in sweep.all_runs)
+
+
 def declared(sweep: Sweep, compare) -> dict[tuple[str, str], str]:
     """P1 to P4 by the pairs of models that are declared to be compared so.
 
-    They are declared of short runs: of long ones every comparison is secondary.
+    They are declared of short runs: of long ones every comparison is secondary, as it is
+    of runs that were seen before.
     """
-    if is_long(sweep):
+    if is_long(sweep) or seen_before(sweep):
         return {}
     return {(p.left, p.right): p.name for p in PRIMARIES if p.compare is compare}
 

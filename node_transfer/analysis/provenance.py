@@ -99,34 +99,51 @@ def _groups(sweep: Sweep, kinds_of: Callable[[Run], list[str]], made: str) -> li
 
 
 def other_starts(sweep: Sweep) -> list[str]:
-    """Returns a sentence where warm runs began with a baseline that is not the sweep's.
+    """Returns sentences where warm runs began with a baseline that is not the sweep's, or
+    where it is not known of which.
 
-    It is seen of runs without a block, whose validation numbers before the first epoch
-    are otherwise those of the baseline after its last.
+    It is seen by the checksum of its model where that was recorded, else of runs without
+    a block, whose validation numbers before the first epoch are those of the baseline
+    after its last; runs that began with the same file began with the same baseline.
     """
-    others = {}
-    for name in sweep.names:
-        for seed, run in sweep.of(name).items():
-            baseline = sweep.of("baseline").get(seed)
-            start = run.config.get("start", {}).get("val_loss")
-            if not (run.experiment.init_from and baseline and start):
-                continue
-            last = baseline.history["val_loss"][-1]
-            plain = run.experiment.block == baseline.experiment.block
-            if plain and not math.isclose(start, last, rel_tol=1e-3):
-                others[run.config["weights"]["file_sha256"]] = (start, last)
-    if not others:
-        return []
-    began = [
-        run
-        for run in sweep.all_runs
-        if run.config["weights"].get("file_sha256") in others
-    ]
-    losses = ", ".join(f"{start:.3f} for {last:.3f}" for start, last in others.values())
-    return [
-        f"Not started from the baseline that they are compared with, but from another "
-        f"training of it (validation loss {losses}): {_named(began)}."
-    ]
+    same, others, open_ones = set(), {}, []
+    for run in sweep.all_runs:
+        baseline = sweep.of("baseline").get(run.experiment.seed)
+        file = run.config["weights"].get("file_sha256")
+        if not (run.experiment.init_from and baseline and file):
+            continue
+        start = run.config.get("start", {}).get("val_loss")
+        last = baseline.history["val_loss"][-1]
+        recorded = baseline.metrics.get("model_sha256")
+        plain = start and run.experiment.block == baseline.experiment.block
+        if not recorded and not plain:
+            open_ones.append((file, run))
+        elif file == recorded or plain and math.isclose(start, last, rel_tol=1e-3):
+            same.add(file)
+        else:
+            others[file] = (start, last)
+    said = []
+    if others:
+        began = [
+            run
+            for run in sweep.all_runs
+            if run.config["weights"].get("file_sha256") in others
+        ]
+        losses = ", ".join(
+            f"{start:.3f} for {last:.3f}" for start, last in others.values() if start
+        )
+        losses = f" (validation loss {losses})" if losses else ""
+        said.append(
+            "Not started from the baseline that they are compared with, but from another "
+            f"training of it{losses}: {_named(began)}."
+        )
+    unknown = [run for file, run in open_ones if file not in others and file not in same]
+    if unknown:
+        said.append(
+            "Whether they started from the baseline that they are compared with, or from "
+            f"another training of it, is not on record: {_named(unknown)}."
+        )
+    return said
 
 
 def _named(runs: list[Run]) -> str:

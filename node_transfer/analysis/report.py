@@ -12,6 +12,7 @@ from node_transfer.analysis import (
     page,
     paper,
     paper_tables,
+    protocol,
     provenance,
     training_curves,
 )
@@ -118,7 +119,9 @@ def _html(sweep: Sweep, evidence, judged, made: list[Table], drawn, folder: Path
         sentences=claims_page.sentences(evidence, judged),
         judged=judged,
         contradictions=paper.CONTRADICTIONS,
-        protocol_commit=claims.PROTOCOL_COMMIT,
+        protocol_commit=protocol.COMMIT,
+        age_of_rules=claims_page.age_of_rules(evidence),
+        of_the_runs=claims_page.of_the_runs(evidence),
         tables={table.name: table for table in made},
         figures=[
             (figure, page.svg_uri((folder / f"{figure.name}.svg").read_bytes()))

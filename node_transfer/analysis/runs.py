@@ -18,7 +18,7 @@ from node_transfer.runs.sweep_folder import SweepFolder, run_name
 # What tables and figures are made from.
 NEEDED_OF_CONFIG = ("versions", "device", "data", "weights")
 NEEDED_OF_METRICS = ("train", "validation", "test", "seconds")
-NEEDED_OF_HISTORY = ("epoch", "seconds", *CURVES)
+NEEDED_OF_HISTORY = ("epoch", "seconds", "learning_rate", *CURVES)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -37,11 +37,13 @@ class SweepFolder:
         return RunDirectory(self.path / run_name(seed, model))
 
     def runs(self) -> Iterator[tuple[int, str, RunDirectory]]:
-        """Yields seed, model and directory of every run that has begun, by name."""
-        for path in sorted(self.path.glob(f"{_SEED}*/*")):
+        """Yields seed, model and directory of every run that has begun, in that order."""
+        found = []
+        for path in self.path.glob(f"{_SEED}*/*"):
             run, seed = RunDirectory(path), path.parent.name.removeprefix(_SEED)
             if seed.isdigit() and run.begun:
-                yield int(seed), path.name, run
+                found.append((int(seed), path.name, run))
+        yield from sorted(found, key=lambda it: (it[0], str(it[2].path)))
 
     def read_record(self) -> dict:
         """Returns `sweep.json`; without any runs where there is none.

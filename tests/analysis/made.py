@@ -81,12 +81,13 @@ def write_run(
     }
     config = {
         "experiment": experiment,
+        "date": "2026-12-01T00:00:00+00:00",  # after the rules
         "versions": VERSIONS,
         "device": {"gpus": [], "cpu": "x86_64", "cpu_threads": 2, "replicas": 1},
         "data": {
             "name": "cifar10",
             "version": "3.0.2",
-            "sizes": {"train": 45000},
+            "sizes": {"train": 45000, "validation": 5000, "test": 10000},
             "image_size": 32,
         },
         "weights": {"kind": "random", "detail": "random weights, as asked for"},

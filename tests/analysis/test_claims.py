@@ -132,7 +132,8 @@ def test_a_cold_start_is_compared_with_the_baseline_itself(tmp_path):
 @pytest.mark.parametrize(("often", "expected"), [(4, HOLDS), (25, FAILS)])
 def test_a_baseline_is_unstable_where_one_epoch_in_ten_falls(often, expected, tmp_path):
     curve = [0.8 - (0.02 if t % often == 0 else 0) for t in range(120)]
-    write_run(tmp_path, "baseline", 0, curve)
+    for seed in (0, 1, 2):
+        write_run(tmp_path, "baseline", seed, curve)
     evidence = claims.evidence_of([read_sweep(tmp_path)])
     assert evidence.short is None
     fluctuation = claims.judge_all(evidence)[3]

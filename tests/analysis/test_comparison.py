@@ -98,7 +98,7 @@ def test_runs_that_are_not_alike_have_no_mean(tmp_path):
     assert model.state == "seed 1 left out: epochs = 2, where seed 0 has 1"
     path = tmp_path / "seed-1" / "Net-none"  # the one that was begun last
     config = json.loads((path / "config.json").read_text())
-    (path / "config.json").write_text(json.dumps(config | {"date": "2026-11-26"}))
+    (path / "config.json").write_text(json.dumps(config | {"date": "2026-12-26"}))
     (model,) = read_comparison(tmp_path)
     assert list(model.runs) == [1] and "seed 0 left out: epochs = 1" in model.state
     (path / "config.json").write_text(json.dumps(config))

@@ -176,7 +176,7 @@ def test_a_damaged_history_is_an_error_that_names_it(tmp_path):
     path.write_text("epoch,val_accuracy\n1,abc\n")
     with pytest.raises(UserError, match="history.csv"):
         read_sweep(tmp_path)
-    path.write_text("epoch,seconds,val_accuracy\n1,2,0.5\n")
+    path.write_text("epoch,seconds,learning_rate,val_accuracy\n1,2,0.1,0.5\n")
     with pytest.raises(UserError, match="no accuracy in its history.csv"):
         read_sweep(tmp_path)
 
