@@ -82,8 +82,14 @@ def check_writable(path: Path, argument: str) -> None:
     Args:
         path, argument: As in `written_aside`.
     """
-    with written_aside(path, argument, users=True) as partial:
-        partial.touch()
+    with failures_told(path, argument=argument):
+        partial = _new_name(path)
+        try:
+            partial.touch()
+            partial.unlink()
+        except OSError as error:
+            error.filename = os.fspath(path)  # and not a name that nobody gave
+            raise
 
 
 def _new_name(path: Path) -> Path:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 UNREADABLE = 3  # the exit code
 FORMATS = ("table", "csv", "json")
+LONG_NAME = 200  # bytes; with an ending more it may be more than a file system takes
 
 
 def define_flags() -> None:
@@ -67,13 +68,9 @@ def predict(paths: list[str]) -> None:
     try:
         for row in _predictions(paths):
             rows.append(row)
-    except (KeyboardInterrupt, UserError):
+    except (KeyboardInterrupt, Exception):
         if rows:
-            partial = output and _name_of_a_part(output)
-            _put(rows, partial)
-            where = f" in {str(partial)!r}" if partial else ""
-            had = f"The predictions of the first {len(rows)} files are written{where}."
-            print(had, file=sys.stderr, flush=True)
+            _put_part(rows, output)
         raise
     _put(rows, output)
     unreadable = sum(row.error is not None for row in rows)
@@ -124,11 +121,26 @@ def _put(rows: list["Prediction"], output: Path | None) -> None:
         sys.stdout.flush()
 
 
+def _put_part(rows: list["Prediction"], output: Path | None) -> None:
+    """Writes what there is of the predictions, and says where, or why it cannot."""
+    what = f"The predictions of the first {len(rows)} files"
+    if output and _is_special(output):  # a pipe may wait for one who reads
+        print(f"{what} are not written.", file=sys.stderr, flush=True)
+        return
+    partial = output and _name_of_a_part(_file_of(output))
+    try:
+        _put(rows, partial)
+    except (UserError, OSError) as error:
+        print(f"{what} are not written: {error}", file=sys.stderr, flush=True)
+        return
+    where = f" in {str(partial)!r}" if partial else ""
+    print(f"{what} are written{where}.", file=sys.stderr, flush=True)
+
+
 def _name_of_a_part(output: Path) -> Path:
-    """Returns the file, which nothing is in the place of, for what there is of an output;
-    a device or a pipe takes it itself."""
-    if _is_special(output):
-        return output
+    """Returns the file for what there is of an output; nothing is in its place."""
+    if len(os.fsencode(output.name)) > LONG_NAME:
+        output = output.with_name(f"predictions{output.suffix}")
     names = (f".partial{number or ''}" for number in itertools.count())
     paths = (output.with_name(f"{output.stem}{name}{output.suffix}") for name in names)
     return next(path for path in paths if not os.path.lexists(path))

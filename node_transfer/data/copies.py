@@ -16,7 +16,8 @@ def copies_told(root: str, splits: Mapping[str, ListedImages]) -> tuple[int, lis
         How many files have the bytes of an earlier one, and the sentences.
     """
     places = {}
-    for split, part in splits.items():
+    for split in sorted(splits, key=lambda split: split != "train"):
+        part = splits[split]
         for file, label, digest in zip(
             part.files, part.labels.tolist(), part.digests, strict=True
         ):
@@ -31,8 +32,12 @@ def copies_told(root: str, splits: Mapping[str, ListedImages]) -> tuple[int, lis
         f"copies of others, to the byte, among the {total} images in {root!r}: {copies}, "
         f"{second!r} of {first!r} first"
     ]
-    if len(splits) < 3:
-        notes[0] += "; those of one class are held out together or not at all"
+    cut = [group for group in groups if len(_in_one_class(group)) > 1]
+    if len(splits) < 3 and cut:
+        notes[0] += (
+            "; of those of one class, of which some are drawn to be held out, one is, "
+            "and its copies are left out"
+        )
     torn = [group for group in groups if len({label for _, label, _ in group}) > 1]
     if torn:
         first, other = _of_two_classes(torn[0])
@@ -54,6 +59,15 @@ def copies_told(root: str, splits: Mapping[str, ListedImages]) -> tuple[int, lis
             "they are removed"
         )
     return copies, notes
+
+
+def _in_one_class(group: list[tuple[str, int, str]]) -> list[str]:
+    """The most training files of a group that are of one class."""
+    of_class = {}
+    for split, label, file in group:
+        if split == "train":
+            of_class.setdefault(label, []).append(file)
+    return max(of_class.values(), key=len, default=[])
 
 
 def _of_two_classes(group: list[tuple[str, int, str]]) -> tuple[str, str]:

@@ -66,8 +66,10 @@ class ImageData:
         first, last = int(numbers[0]), int(numbers[-1])
         keep = np.zeros(last - first + 1, bool)
         keep[numbers - first] = True
-        examples = self.splits[split].skip(first).take(len(keep)).enumerate()
-        kept = examples.filter(lambda i, _: tf.gather(tf.constant(keep), i))
+        examples = self.splits[split].skip(first).take(len(keep))
+        if keep.all():
+            return examples
+        kept = examples.enumerate().filter(lambda i, _: tf.gather(tf.constant(keep), i))
         kept = kept.map(lambda _, example: example)
         return kept.apply(tf.data.experimental.assert_cardinality(len(numbers)))
 

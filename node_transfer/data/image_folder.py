@@ -96,7 +96,7 @@ def load(path: str, data_dir: str | None) -> ImageSource:
             "version": f"folder of {len(files)} images",
             "description": "Images of a folder, in one folder a class.",
             "checksum": {
-                "sha256": _checksum(checked),
+                "sha256": _checksum(checked, copies),
                 "of": f"path, size and SHA-256 of the bytes of {len(files)} files, and "
                 "which cannot be read",
             },
@@ -144,11 +144,14 @@ def _bytes_of(path: Path) -> bytes:
         return b""
 
 
-def _checksum(checked: list[_Checked]) -> str:
+def _checksum(checked: list[_Checked], copies: int) -> str:
+    """Returns the SHA-256 of all that decides images and splits, by the same seed."""
     digest = hashlib.sha256()
     for it in sorted(checked, key=lambda it: it.file):
         left_out = " unreadable" if it.reason else ""  # another split of the others
         digest.update(os.fsencode(f"{it.file} {it.size} {it.sha256}{left_out}\n"))
+    if copies:  # which were split as other images are, once
+        digest.update(f"{copies} copies\n".encode())
     return digest.hexdigest()
 
 

@@ -61,13 +61,14 @@ def cut(
     """Holds a fraction of every class out, drawn by seed.
 
     Of a class of two images or more at least one is held out and at least one is not; an
-    image that is alone in its class is not. Copies within a class are one image.
+    image that is alone in its class is not. Copies within a class are one image, which
+    is held out once, and then its other copies are in neither part.
 
     Returns:
         The part without what is held out, and that; each in the order of the part.
     """
     rng = np.random.default_rng(seed)
-    held_out = np.zeros(len(part), bool)
+    kept, held_out = np.ones(len(part), bool), []
     digests = np.array(part.digests)
     for label in np.unique(part.labels):
         members = np.flatnonzero(part.labels == label)
@@ -75,9 +76,10 @@ def cut(
         unlike = members[np.sort(first)]
         wanted = math.floor(len(unlike) * fraction + 0.5)
         count = min(max(wanted, 1), len(unlike) - 1)
-        drawn = digests[rng.permutation(unlike)[:count]]
-        held_out[members[np.isin(digests[members], drawn)]] = True
-    return part.take(np.flatnonzero(~held_out)), part.take(np.flatnonzero(held_out))
+        drawn = rng.permutation(unlike)[:count]
+        held_out.append(drawn)
+        kept[members[np.isin(digests[members], digests[drawn])]] = False
+    return part.take(np.flatnonzero(kept)), part.take(np.sort(np.concatenate(held_out)))
 
 
 def sample(part: ListedImages, count: int, seed: int) -> ListedImages:

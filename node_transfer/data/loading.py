@@ -158,7 +158,7 @@ def _cut(part: tf.data.Dataset | ListedImages, fraction: float, seed: int):
         if len(cut_off) == 0:
             raise UserError(
                 f"Of {size} images to train on none can be held out, since no class has "
-                "two of them: add images, or make folders train, validation and test."
+                "two that differ: add images, or make folders train, validation and test."
             )
         held_out = len(cut_off)
     else:

@@ -33,7 +33,7 @@ def free_path(output: str, format: str, overwrite: bool) -> Path:
         )
     if not path.exists():
         folder = path.parent
-        while not ending and not folder.exists():  # TensorFlow makes those of a folder
+        while not ending and not os.path.lexists(folder):  # which TensorFlow makes
             folder = folder.parent
         durable.check_writable(folder / path.name, "output")
         return path
@@ -45,6 +45,7 @@ def free_path(output: str, format: str, overwrite: bool) -> Path:
             f"{str(path)!r} is no export of format={format!r}, and is not replaced: pass "
             "output= with another name."
         )
+    durable.check_writable(path, "output")
     return path
 
 

@@ -23,7 +23,7 @@ from node_transfer.training.feature_key import description, key_of
 from node_transfer.training.fitting import augmentation
 from node_transfer.training.workers import Workers
 
-BATCH = 64  # images at a time through the backbone, at most
+BATCH, FEW = 64, 16  # images at a time through the backbone, at most and at least
 ARGUMENT = "cache_dir"  # which says where the files are
 
 
@@ -119,8 +119,11 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def _images_at_a_time(batch_size: int) -> int:
-    """Returns the largest part of `BATCH` that is no larger than a batch of training."""
-    return 2 ** (min(BATCH, batch_size).bit_length() - 1)
+    """Returns the largest part of `BATCH` that is no larger than a batch of training.
+
+    No fewer than `FEW`, which a training on features may have, and which take longer.
+    """
+    return max(FEW, 2 ** (min(BATCH, batch_size).bit_length() - 1))
 
 
 def _compute(

@@ -9,6 +9,7 @@ from PIL import Image, ImageFile
 from node_transfer.data import listed
 from node_transfer.data.listed import ListedImages
 from node_transfer.data.loading import load_data
+from node_transfer.errors import UserError
 from tests.data.pictures import gallery, noise, paint
 
 
@@ -27,21 +28,30 @@ def pictures(tmp_path):
 
 
 def test_copies_are_on_one_side_and_no_other_file_moves(pictures, capsys):
-    before = sides(load(pictures))
+    first = load(pictures)
+    before = sides(first)
     assert "copies" not in capsys.readouterr().err
     for file in list(before)[::3]:
         name = file.removesuffix(".png")
         shutil.copy(pictures / file, pictures / f"{name} (1).png")
     data = load(pictures)
     now = sides(data)
-    assert {file: now[file] for file in before} == before
+    originals = {file for file in before if now.get(file.replace(".", " (1).")) is None}
     for file, split in now.items():
-        assert split == now[file.replace(" (1)", "")]
-    copies = len(now) - len(before)
-    assert copies == 14 and data.source["copies"] == 14
+        copied = file.replace(".png", " (1).png")
+        if split == "train":
+            assert before[file.replace(" (1)", "")] == "train"
+            assert (pictures / copied).exists() <= (now.get(copied) == "train")
+        else:  # once, under either name
+            assert before[file.replace(" (1)", "")] == split
+    assert len(originals) > 20
+    counts = {split: len(files) for split, files in first.files.items()}
+    assert data.sizes["test"] == counts["test"]
+    assert data.sizes["validation"] == counts["validation"]
+    assert data.source["copies"] == 14
     told = capsys.readouterr().err
-    assert f"among the {len(now)} images in '{pictures}': 14, " in told
-    assert "; those of one class are held out together or not at all" in told
+    assert f"among the 54 images in '{pictures}': 14, " in told
+    assert "; of those of one class, of which some are drawn to be held out, one " in told
     assert "more than one class" not in told and "training images" not in told
 
 
@@ -70,6 +80,8 @@ def test_test_images_that_are_copies_of_training_images_are_told(tmp_path, capsy
     shutil.copy(root / "train/red/001.png", root / "test/red/other.png")
     load(root)
     told = capsys.readouterr().err
+    assert "'test/red/other.png' of 'train/red/001.png' first\n" in told
+    assert "drawn to be held out" not in told
     assert (
         "copies of training images among those to be held out: 1, "
         "'test/red/other.png' of 'train/red/001.png' first"
@@ -96,5 +108,14 @@ def test_the_fraction_is_of_unlike_pictures(copies):
     labels = np.repeat([0, 1], 20 * copies)
     part = ListedImages("/", digests, labels, digests)
     kept, out = listed.cut(part, 0.25, seed=3)
-    assert len(out) == 10 * copies and len(kept) == 30 * copies
+    assert len(out) == len(set(out.digests)) == 10 and len(kept) == 30 * copies
     assert not {*kept.digests} & {*out.digests}
+
+
+def test_a_folder_of_one_picture_a_class_says_that_they_do_not_differ(tmp_path):
+    root = gallery(tmp_path / "pictures", {"blue": 1, "red": 1})
+    for name in ("blue", "red"):
+        for i in range(1, 7):
+            shutil.copy(root / name / "000.png", root / name / f"{i}.png")
+    with pytest.raises(UserError, match="14 images .* no class has two that differ"):
+        load(root)

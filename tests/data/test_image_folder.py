@@ -108,15 +108,15 @@ def test_a_class_may_be_called_train(tmp_path):
 def test_what_is_found_below_a_class(tmp_path, capsys):
     root = gallery(tmp_path, {"red": 5})
     green = (0, 255, 0)
-    for name in (
+    for width, name in enumerate((
         "grün und blau/a b.PNG",
         "grün und blau/deep/deeper/ü.png",
         "grün und blau/same.jpg",
         "grün und blau/same.png",
         "grün und blau/.hidden.png",
         "grün und blau/.folder/a.png",
-    ):
-        paint(root / name, green)
+    )):  # fmt: skip
+        paint(root / name, green, (20 + width, 9))
     (root / "grün und blau" / "README.txt").write_text("no picture")
     (root / "grün und blau" / "live.HEIC").write_text("no picture")
     (root / "Thumbs").mkdir()

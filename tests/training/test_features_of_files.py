@@ -58,7 +58,7 @@ def test_what_is_no_image_has_no_part_in_the_key(config, pictures):
     assert key() != before
 
 
-@pytest.mark.parametrize(("batch_size", "most"), [(32, 32), (100, 64), (3, 2)])
+@pytest.mark.parametrize(("batch_size", "most"), [(32, 32), (100, 64), (3, 16)])
 def test_no_more_images_are_computed_at_a_time_than_are_trained_on(
     batch_size, most, config, monkeypatch
 ):
