@@ -10,6 +10,7 @@ from node_transfer.analysis.formats import (
     mean_and_deviation,
     scale_and_digits,
 )
+from node_transfer.analysis.inference import UNTOLD
 from node_transfer.analysis.lineup import COMPARISONS, MODELS
 from node_transfer.analysis.paired import paired_difference
 from node_transfer.analysis.roughness import WINDOWS
@@ -161,16 +162,19 @@ def controls_table(sweep: Sweep) -> Table:
         "accuracy of seeds and test images (of seeds alone where no predictions were "
         "recorded: then it decides nothing), else Student's. Accuracies are of whole "
         "runs, whose epochs differ (`epochs trained`, left | right): above 0 the left is "
-        "better. Epochs: below 0 the left is sooner; `-` where one of the two misses the "
-        "level in a seed. McNemar's test is the exact one on the test images of either "
+        "better. Epochs: below 0 the left is sooner; by counting, where one of the two "
+        "reaches the level in all seeds and the other in none, and `-` where one misses "
+        "it in some. McNemar's test is the exact one on the test images of either "
         "model; `-` for runs that recorded no predictions.",
     )
 
 
 def _epochs_difference(sweep: Sweep, left: str, right: str) -> str:
     result = protocol.epochs_to_baselines_level(sweep, left, right)
-    if result.comparison is None or not math.isfinite(result.comparison.mean):
+    if result.comparison is None:
         return "-"
+    if not math.isfinite(result.comparison.mean):
+        return "-" if result.outcome == UNTOLD else f"{result.outcome}, by counting"
     return words.difference(result, 1, 1)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from node_transfer.analysis import protocol, style
 from node_transfer.analysis.figure import Figure
-from node_transfer.analysis.inference import MIN_SEEDS, Comparison
+from node_transfer.analysis.inference import MIN_SEEDS, UNTOLD, Comparison
 from node_transfer.analysis.lineup import COMPARISONS, MODELS
 from node_transfer.analysis.runs import Sweep
 
@@ -66,14 +66,16 @@ def _rows(sweep: Sweep, compare) -> list[tuple[str, bool, Comparison]]:
     declared = protocol.declared(sweep, compare)
     found = []
     for left, right in dict.fromkeys([*declared, *COMPARISONS]):
-        comparison = compare(sweep, left, right).comparison
-        if comparison is None or not any(map(math.isfinite, comparison.differences)):
+        result = compare(sweep, left, right)
+        comparison = result.comparison
+        if comparison is None:
             continue
         name = declared.get((left, right))
         label = f"{MODELS[left].label} − {MODELS[right].label}"
         reached = sum(map(math.isfinite, comparison.differences))
         if reached < comparison.n:
-            label += f" ({reached} of {comparison.n} seeds)"
+            told = "" if result.outcome == UNTOLD else f": {result.outcome}"
+            label += f" ({reached} of {comparison.n} seeds{told})"
         found.append((f"{name}  {label}" if name else label, bool(name), comparison))
     return found
 

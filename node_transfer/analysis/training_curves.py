@@ -69,7 +69,8 @@ def draw(sweep: Sweep, folder) -> Figure | None:
         "training_curves",
         "Accuracy and loss while training and on the validation images, a line a run, "
         "the same scales for all; grey: the validation curve of the same training "
-        "without the block. What goes on, or diverged, is drawn as far as it came."
+        "without the block. A curve of a run that starts from another begins at epoch 0, "
+        "before its first. What goes on, or diverged, is drawn as far as it came."
         + (" A triangle: a loss beyond the scale, with its value." if spikes else ""),
         "; ".join(titles) + ".",
     )
@@ -82,9 +83,20 @@ def _draw_panel(panel, sweep: Sweep, name: str, quantity: str) -> None:
         (name, f"val_{quantity}", VALIDATION),
     ):
         for run in curves_of(sweep, drawn).values():
-            epochs, values = run.history["epoch"], run.history[column]
+            epochs, values = _with_start(run, column)
             panel.plot(epochs, values, color=COLOURS[what], linewidth=1.0)
     panel.set_ylabel(quantity)
+
+
+def _with_start(run: Run | UnfinishedRun, column: str) -> tuple[list, list]:
+    """Returns the epochs and values of a curve; of a run that starts from another the
+    value before its first epoch as that of epoch 0, where it was recorded."""
+    epochs, values = run.history["epoch"], run.history[column]
+    if isinstance(run, Run) and run.experiment.init_from:
+        start = run.config.get("start", {}).get(column)
+        if start is not None:
+            return [0, *epochs], [start, *values]
+    return epochs, values
 
 
 def mark_spikes(panels) -> bool:

@@ -7,6 +7,7 @@ from node_transfer.analysis import style, training_curves
 from node_transfer.analysis.runs import read_sweep
 from node_transfer.analysis.training_curves import mark_spikes, top_without_spikes
 from tests.analysis.made import write_run
+from tests.analysis.test_claim_remarks import change
 from tests.analysis.test_unfinished import unfinish
 
 EPOCHS = np.arange(1, 21)
@@ -65,3 +66,22 @@ def test_a_long_title_makes_no_panel_narrow(tmp_path, monkeypatch):
     monkeypatch.setattr(style, "save", measured)
     training_curves.draw(read_sweep(tmp_path), tmp_path)
     assert len(widths) == 4 and min(widths) > 0.3
+
+
+def test_a_curve_of_a_run_that_starts_from_another_begins_before_its_first_epoch(
+    tmp_path,
+):
+    write_run(tmp_path, "baseline", 0, [0.7, 0.8])
+    for name in ("node_adjoint", "more_sgd"):
+        path = write_run(tmp_path, name, 0, [0.2, 0.5], init_from="baseline")
+        if name == "node_adjoint":
+            change(path, start={"val_accuracy": 0.82, "val_loss": 0.9})
+    sweep = read_sweep(tmp_path)
+    for name, column, expected in (
+        ("node_adjoint", "val_accuracy", ([0, 1, 2], [0.82, 0.2, 0.5])),
+        ("node_adjoint", "accuracy", ([1, 2], [0.21, 0.51])),
+        ("more_sgd", "val_accuracy", ([1, 2], [0.2, 0.5])),
+        ("baseline", "val_accuracy", ([1, 2], [0.7, 0.8])),
+    ):
+        epochs, values = training_curves._with_start(sweep.of(name)[0], column)
+        assert (epochs, values) == (expected[0], pytest.approx(expected[1]))
