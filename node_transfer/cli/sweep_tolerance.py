@@ -10,6 +10,7 @@ Prints the table, and writes it with its figure into the folder solver_sweep of 
 import contextlib
 import json
 import os
+import re
 from pathlib import Path
 
 from absl import flags as absl_flags
@@ -30,12 +31,27 @@ def define_flags() -> None:
         "split", "test", ["train", "validation", "test"], "The images to solve on."
     )
     absl_flags.DEFINE_integer(
-        "batch_size", 128, "Images at a time; one solve serves a batch.", lower_bound=1
+        "batch_size",
+        None,
+        "Images at a time; one solve serves a batch. Default: as in its training, or 128 "
+        "where that is less or not known.",
+        lower_bound=1,
     )
     absl_flags.DEFINE_string(
-        "output_dir", None, "Folder for table and figure; by default beside the model."
+        "output_dir",
+        None,
+        "Folder for table and figure. Default: solver_sweep beside the model, of other "
+        "images than the test's or the run's one with their name.",
     )
     flags.define_data_flags(None)
+
+
+def _name_of_folder() -> str:
+    """Other images have a folder of their own: the claims are judged by the test's."""
+    values = absl_flags.FLAGS
+    others = [values.split] if values.split != "test" else []
+    others += [values.dataset] if values.dataset is not None else []
+    return "-".join(["solver_sweep", *(re.sub(r"\W+", "_", name) for name in others)])
 
 
 def sweep() -> None:
@@ -44,7 +60,7 @@ def sweep() -> None:
     model = values.model
     model_file(model)  # before TensorFlow, which takes seconds
     beside = model if os.path.isdir(model) else os.path.dirname(model) or "."
-    folder = values.output_dir or os.path.join(beside, "solver_sweep")
+    folder = values.output_dir or os.path.join(beside, _name_of_folder())
     was_there = os.path.isdir(folder)
     durable.make_folder(Path(folder))  # before the work, too
     startup.load_tensorflow()

@@ -49,9 +49,7 @@ def evaluate_saved(
     """
     model, data = open_saved(path, dataset, data_dir)
     change_solver(model, rtol, atol, method, num_steps)
-    if batch_size is None:
-        run = run_of_model(path)
-        batch_size = evaluation.batch_size_of(run.read_experiment() if run else None)
+    batch_size = batch_size or _batch_size_of(path)
     with damage_told(data.name):
         result = evaluation.evaluate(model, data, split, batch_size)
     result |= {"model": path, "dataset": data.name, "split": split}
@@ -82,18 +80,22 @@ def sweep_saved(
     dataset: str | None = None,
     data_dir: str | None = None,
     split: str = "test",
-    batch_size: int = evaluation.EVALUATION_BATCH_SIZE,
+    batch_size: int | None = None,
 ) -> list[dict]:
     """Loads a model and returns `solver_sweep.sweep_solvers` of it, and on what.
 
-    Args:
-        batch_size: Examples a batch.
-        path, dataset, data_dir, split: As in `evaluate_saved`, and so are errors.
+    Args and errors: as in `evaluate_saved`.
     """
     model, data = open_saved(path, dataset, data_dir)
+    batch_size = batch_size or _batch_size_of(path)
     with damage_told(data.name):
         rows = sweep_solvers(model, data, split, batch_size=batch_size)
     return [{**row, "dataset": data.name, "split": split} for row in rows]
+
+
+def _batch_size_of(path: str) -> int:
+    run = run_of_model(path)
+    return evaluation.batch_size_of(run.read_experiment() if run else None)
 
 
 def open_saved(path: str, dataset: str | None, data_dir: str | None):

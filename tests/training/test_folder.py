@@ -15,7 +15,7 @@ from node_transfer.data.image_data import SPLITS
 from node_transfer.errors import UserError
 from node_transfer.runs.config import BASELINE
 from node_transfer.runs.directory import RunDirectory
-from node_transfer.training import build, start
+from node_transfer.training import build, evaluation, saved_model, start
 from node_transfer.training.experiment import run_experiment
 from node_transfer.training.saved_model import evaluate_saved
 from tests.data.pictures import gallery, paint
@@ -250,3 +250,19 @@ def test_a_run_on_other_classes_or_otherwise_resized_is_no_start(run, tmp_path):
         config = config.__class__(**{**config.__dict__, **changes})
         with pytest.raises(UserError, match=complaint):
             run_experiment(config, verbose=0)
+
+
+def test_a_run_is_evaluated_in_batches_of_its_training(run, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(
+        evaluation, "evaluate",
+        lambda model, data, split, size: sizes.append(size) or {"classes": []},
+    )  # fmt: skip
+    monkeypatch.setattr(
+        saved_model, "sweep_solvers",
+        lambda model, data, split, batch_size: sizes.append(batch_size) or [],
+    )  # fmt: skip
+    evaluate_saved(str(run.path))
+    evaluate_saved(str(run.path), batch_size=50)
+    saved_model.sweep_saved(str(run.path))
+    assert sizes == [8, 50, 8]

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import types
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from node_transfer import DenseDynamics, ODELayer, TransferClassifier
+from node_transfer.cli import sweep_tolerance
 from node_transfer.data.image_data import ImageData
 from node_transfer.errors import UserError
 from node_transfer.training.solver_sweep import sweep_solvers
@@ -87,3 +89,17 @@ def test_table_and_figure_are_written(tmp_path):
     done = subprocess.run([sys.executable, script, "--model=no/such"], cwd=tmp_path,
                           text=True, capture_output=True)  # fmt: skip
     assert done.returncode == 2 and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("split", "dataset", "name"),
+    [
+        ("test", None, "solver_sweep"),
+        ("validation", None, "solver_sweep-validation"),
+        ("test", "folder:my images/x", "solver_sweep-folder_my_images_x"),
+    ],
+)
+def test_other_images_have_a_folder_of_their_own(split, dataset, name, monkeypatch):
+    values = types.SimpleNamespace(split=split, dataset=dataset)
+    monkeypatch.setattr(sweep_tolerance.absl_flags, "FLAGS", values)
+    assert sweep_tolerance._name_of_folder() == name
