@@ -58,7 +58,7 @@ def test_accuracy(
     is than the same difference without it.
     """
     compare = protocol.test_accuracy
-    tested = adjusted(sweep, compare(sweep, left, right), compare)
+    tested = _adjusted(sweep, compare(sweep, left, right), compare)
     text, outcome = "", None
     if control:
         beside = compare(sweep, *control)
@@ -66,14 +66,14 @@ def test_accuracy(
         text = (
             f"{MODELS[control[0]].label} - {MODELS[control[1]].label}: "
             f"{words.accuracies(beside)}; with the block more by {words.points(more)}: "
-            f"{told(more)}"
+            f"{_told(more)}"
         )
         outcome = more.outcome
     return Part(
         f"{MODELS[left].label} - {MODELS[right].label}",
         reading_of(sweep, left),
-        f"test accuracy{declared(sweep, left, right, compare)}",
-        f"{of_one_run(sweep, tested)}{words.accuracies(tested)}: {told(tested)}",
+        f"test accuracy{_declared(sweep, left, right, compare)}",
+        f"{_of_one_run(sweep, tested)}{words.accuracies(tested)}: {_told(tested)}",
         text,
         judge(claimed, tested.outcome, outcome),
         runs_of(sweep, left, right, *(control or ())),
@@ -95,8 +95,8 @@ def epochs_to_level(sweep: Sweep, name: str, control: str, curve: str) -> Part:
     compare = protocol.epochs_to_baselines_level
     against, mark, what = compare(sweep, name, control, curve), "", "loss"
     if not is_loss(curve):
-        against, what = adjusted(sweep, against, compare), "accuracy"
-        mark = declared(sweep, name, control, compare)
+        against, what = _adjusted(sweep, against, compare), "accuracy"
+        mark = _declared(sweep, name, control, compare)
     beside = against.outcome
     warm = reading_of(sweep, name) == "warm"
     trained = measures.epochs(sweep, name)
@@ -193,7 +193,7 @@ def roughness(
                     f"{MODELS[left].label} / {MODELS[right].label}",
                     reading_of(sweep, left),
                     f"roughness, {CURVES[curve].lower()}, epochs {first} to {last}",
-                    f"{_factor(sweep, result, curve, window)}: {told(result)}",
+                    f"{_factor(sweep, result, curve, window)}: {_told(result)}",
                     "",
                     judge(LOWER, result.outcome, None),
                     runs_of(sweep, left, right),
@@ -202,7 +202,7 @@ def roughness(
     return found
 
 
-def of_one_run(sweep: Sweep, result: protocol.Result) -> str:
+def _of_one_run(sweep: Sweep, result: protocol.Result) -> str:
     """The accuracies of two models that have one run each, to stand before more."""
     if len(result.seeds) != 1:
         return ""
@@ -234,19 +234,19 @@ def _factor(sweep: Sweep, result: protocol.Result, curve: str, window: str) -> s
     )
 
 
-def declared(sweep: Sweep, left: str, right: str, compare) -> str:
+def _declared(sweep: Sweep, left: str, right: str, compare) -> str:
     """` (P1)` of a declared comparison; empty of a secondary one."""
     name = protocol.declared(sweep, compare).get((left, right))
     return f" ({name})" if name else ""
 
 
-def adjusted(sweep: Sweep, result: protocol.Result, compare) -> protocol.Result:
+def _adjusted(sweep: Sweep, result: protocol.Result, compare) -> protocol.Result:
     """The same result; of a declared comparison the one after Holm's adjustment."""
     name = protocol.declared(sweep, compare).get((result.left, result.right))
     return protocol.primaries(sweep)[name][0] if name else result
 
 
-def told(result: protocol.Result) -> str:
+def _told(result: protocol.Result) -> str:
     count = result.comparison.n if result.comparison else 0
     return words.told(result.outcome, count)
 

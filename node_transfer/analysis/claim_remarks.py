@@ -3,20 +3,14 @@
 No rule for it was written before the runs: it is there for what a reader would miss.
 """
 
+import dataclasses
 from collections.abc import Iterable
 
+from node_transfer.analysis import claim_parts, measures, protocol
 from node_transfer.analysis import claim_words as words
-from node_transfer.analysis import measures, protocol
-from node_transfer.analysis.claim_parts import (
-    adjusted,
-    declared,
-    epochs,
-    of_one_run,
-    reading_of,
-    runs_of,
-    told,
-)
+from node_transfer.analysis.claim_parts import epochs, reading_of, runs_of
 from node_transfer.analysis.claim_words import Part
+from node_transfer.analysis.inference import EQUIVALENT
 from node_transfer.analysis.lineup import MODELS
 from node_transfer.analysis.roughness import epochs_to_level
 from node_transfer.analysis.runs import Sweep
@@ -82,17 +76,8 @@ def lowest_loss(sweep: Sweep, names: Iterable[str]) -> Part:
 
 def test_accuracy(sweep: Sweep, left: str, right: str) -> Part:
     """Left less right in accuracy on the test images."""
-    compare = protocol.test_accuracy
-    tested = adjusted(sweep, compare(sweep, left, right), compare)
-    return Part(
-        f"{MODELS[left].label} - {MODELS[right].label}",
-        reading_of(sweep, left),
-        f"test accuracy{declared(sweep, left, right, compare)}",
-        f"{of_one_run(sweep, tested)}{words.accuracies(tested)}: {told(tested)}",
-        "",
-        words.REMARK,
-        runs_of(sweep, left, right),
-    )
+    part = claim_parts.test_accuracy(sweep, left, right, EQUIVALENT, None)
+    return dataclasses.replace(part, outcome=words.REMARK)
 
 
 def last_validation(sweep: Sweep, left: str, right: str) -> Part:

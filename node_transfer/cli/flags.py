@@ -193,6 +193,17 @@ def _define_ode_flags(defaults: ExperimentConfig):
     )
 
 
+def define_batch_size_of_evaluation() -> None:
+    """Defines `--batch_size` for a command that evaluates a trained model."""
+    flags.DEFINE_integer(
+        "batch_size",
+        None,
+        "Images at a time; one solve serves a batch. Default: as in its training, or 128 "
+        "where that is less or not known.",
+        lower_bound=1,
+    )
+
+
 def define_solver_flags(defaults: ExperimentConfig | None):
     """Flags that can also be changed for a model that is trained already."""
 

@@ -30,13 +30,7 @@ def define_flags() -> None:
     absl_flags.DEFINE_enum(
         "split", "test", ["train", "validation", "test"], "The images to solve on."
     )
-    absl_flags.DEFINE_integer(
-        "batch_size",
-        None,
-        "Images at a time; one solve serves a batch. Default: as in its training, or 128 "
-        "where that is less or not known.",
-        lower_bound=1,
-    )
+    flags.define_batch_size_of_evaluation()
     absl_flags.DEFINE_string(
         "output_dir",
         None,

@@ -1,5 +1,6 @@
 """Files of the same bytes among images: where a copy is both learned and asked for."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from node_transfer.data.listed import ListedImages
@@ -32,7 +33,8 @@ def copies_told(root: str, splits: Mapping[str, ListedImages]) -> tuple[int, lis
         f"copies of others, to the byte, among the {total} images in {root!r}: {copies}, "
         f"{second!r} of {first!r} first"
     ]
-    cut = [group for group in groups if len(_in_one_class(group)) > 1]
+    of_a_class = [Counter(its[:2] for its in group) for group in groups]
+    cut = any(n > 1 and of[0] == "train" for c in of_a_class for of, n in c.items())
     if len(splits) < 3 and cut:
         notes[0] += (
             "; of those of one class, of which some are drawn to be held out, one is, "
@@ -46,9 +48,9 @@ def copies_told(root: str, splits: Mapping[str, ListedImages]) -> tuple[int, lis
             "leave each in the class that it is of"
         )
     seen = [
-        (file, next(file for split, _, file in group if split == "train"))
+        (file, group[0][2])
         for group in groups
-        if any(split == "train" for split, _, _ in group)
+        if group[0][0] == "train"  # which comes first
         for split, _, file in group
         if split != "train"
     ]
@@ -59,15 +61,6 @@ def copies_told(root: str, splits: Mapping[str, ListedImages]) -> tuple[int, lis
             "they are removed"
         )
     return copies, notes
-
-
-def _in_one_class(group: list[tuple[str, int, str]]) -> list[str]:
-    """The most training files of a group that are of one class."""
-    of_class = {}
-    for split, label, file in group:
-        if split == "train":
-            of_class.setdefault(label, []).append(file)
-    return max(of_class.values(), key=len, default=[])
 
 
 def _of_two_classes(group: list[tuple[str, int, str]]) -> tuple[str, str]:

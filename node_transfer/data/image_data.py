@@ -69,9 +69,7 @@ class ImageData:
         examples = self.splits[split].skip(first).take(len(keep))
         if keep.all():
             return examples
-        kept = examples.enumerate().filter(lambda i, _: tf.gather(tf.constant(keep), i))
-        kept = kept.map(lambda _, example: example)
-        return kept.apply(tf.data.experimental.assert_cardinality(len(numbers)))
+        return kept(examples, keep)
 
     def by_index(
         self, split: str
@@ -119,6 +117,13 @@ class ImageData:
             return self.splits["train"].shuffle(min(size, held))
         numbers = tf.data.Dataset.range(size).shuffle(size)
         return numbers.map(self.example_of["train"], num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def kept(examples: tf.data.Dataset, keep: np.ndarray) -> tf.data.Dataset:
+    """Returns the examples that are to be kept: boolean, one an example."""
+    found = examples.enumerate().filter(lambda i, _: tf.gather(tf.constant(keep), i))
+    found = found.map(lambda _, example: example)
+    return found.apply(tf.data.experimental.assert_cardinality(int(keep.sum())))
 
 
 def as_rgb(image: tf.Tensor, size: int, resize: str = "stretch") -> tf.Tensor:

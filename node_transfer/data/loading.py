@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from node_transfer.data import listed
 from node_transfer.data.damage import with_checked_label
-from node_transfer.data.image_data import SPLITS, ImageData, as_rgb
+from node_transfer.data.image_data import SPLITS, ImageData, as_rgb, kept
 from node_transfer.data.listed import ListedImages
 from node_transfer.data.sources import open_source
 from node_transfer.errors import UserError, warn
@@ -154,7 +154,7 @@ def _cut(part: tf.data.Dataset | ListedImages, fraction: float, seed: int):
     """Returns a split without a part, and that part: its last, or some of each class."""
     size = _size(part)
     if isinstance(part, ListedImages):
-        kept, cut_off = listed.cut(part, fraction, seed)
+        left, cut_off = listed.cut(part, fraction, seed)
         if len(cut_off) == 0:
             raise UserError(
                 f"Of {size} images to train on none can be held out, since no class has "
@@ -163,13 +163,13 @@ def _cut(part: tf.data.Dataset | ListedImages, fraction: float, seed: int):
         held_out = len(cut_off)
     else:
         held_out = math.floor(size * fraction)
-        kept, cut_off = part.take(size - held_out), part.skip(size - held_out)
+        left, cut_off = part.take(size - held_out), part.skip(size - held_out)
     if not 0 < held_out < size:
         raise UserError(
             f"A fraction of {fraction} of {size} examples is {held_out} examples: pass a "
             "validation_fraction= that leaves some on both sides."
         )
-    return kept, cut_off
+    return left, cut_off
 
 
 def _stratified(
@@ -199,6 +199,4 @@ def _stratified(
         chosen = chosen[np.sort(np.random.default_rng(seed).permutation(chosen)[:count])]
     keep = np.zeros(len(labels), bool)
     keep[chosen] = True
-    kept = dataset.enumerate().filter(lambda i, _: tf.gather(tf.constant(keep), i))
-    kept = kept.map(lambda i, example: example)
-    return kept.apply(tf.data.experimental.assert_cardinality(count))
+    return kept(dataset, keep)

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import keras
 
-from node_transfer.errors import UserError
 from node_transfer.models.transfer_classifier import TransferClassifier
 from node_transfer.runs.directory import RunDirectory
 from node_transfer.runs.fields import check_path
-from node_transfer.training.build import load_classifier
+from node_transfer.training.build import check_classifier, load_classifier
 
 
 def open_model(
@@ -29,11 +28,7 @@ def open_model(
     """
     recorded = None
     if isinstance(model, keras.Model):
-        if not isinstance(model, TransferClassifier):
-            raise UserError(
-                f"The model is a {type(model).__name__}, not a TransferClassifier: pass "
-                "one, or a run of this library."
-            )
+        check_classifier(model, "The model")
     else:
         path = os.fspath(model)
         check_path("model", path)

@@ -135,11 +135,7 @@ def load_classifier(run_or_file: str) -> TransferClassifier:
     path = model_file(run_or_file)
     _import_parts(RunDirectory(os.path.dirname(path)))
     model = load_model(path)
-    if not isinstance(model, TransferClassifier):
-        raise UserError(
-            f"The model {path!r} is a {type(model).__name__}, not a TransferClassifier: "
-            "pass a run of this library."
-        )
+    check_classifier(model, f"The model {path!r}")
     channels = model.input_shape[-1]
     if channels != 3:
         raise UserError(
@@ -147,6 +143,15 @@ def load_classifier(run_or_file: str) -> TransferClassifier:
             f"{'' if channels == 1 else 's'}, not of 3: pass one for RGB images."
         )
     return model
+
+
+def check_classifier(model: keras.Model, named: str) -> None:
+    """Raises `UserError` where a model, named so, is no classifier of ours."""
+    if not isinstance(model, TransferClassifier):
+        raise UserError(
+            f"{named} is a {type(model).__name__}, not a TransferClassifier: pass a run "
+            "of this library."
+        )
 
 
 def _import_parts(run: RunDirectory) -> None:
