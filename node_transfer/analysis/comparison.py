@@ -42,6 +42,9 @@ NOTE = (
     "images. Features: where the backbone is frozen, the time to compute its features "
     "once, which its runs share; training is what came after that."
 )
+# What the flags of a comparison make different, and what its title says of each model.
+COMPARED = {"experiment", "backbone", "weights", "block", "method"}
+TITLED = {"dataset", "train_examples", "epochs", "freeze_backbone"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,12 +119,12 @@ def _set_unlike_apart(model: Compared) -> None:
     newest = max(model.runs, key=lambda s: (model.runs[s].config.get("date", ""), -s))
     kept = model.runs[newest].experiment
     for seed, run in sorted(model.runs.items()):
-        name = kept.field_unlike(run.experiment)
-        if name:
-            ours, theirs = (getattr(e, name) for e in (kept, run.experiment))
+        names = kept.fields_unlike(run.experiment)
+        if names:
+            ours, theirs = (getattr(e, names[0]) for e in (kept, run.experiment))
             del model.runs[seed]
             model.others[seed] = (
-                f"left out: {name} = {theirs!r}, where seed {newest} has {ours!r}"
+                f"left out: {names[0]} = {theirs!r}, where seed {newest} has {ours!r}"
             )
 
 
@@ -187,7 +190,9 @@ def table(models: list[Compared]) -> Table:
                 model.state,
             )
         )
-    return Table(STEM, f"Comparison: {_setting(models)}", HEADERS, tuple(rows), NOTE)
+    title = f"Comparison: {_setting(models)}"
+    note = " ".join([NOTE, *_unlike(models)])
+    return Table(STEM, title, HEADERS, tuple(rows), note)
 
 
 def runs_csv(models: list[Compared]) -> str:
@@ -258,3 +263,26 @@ def _setting(models: list[Compared]) -> str:
         f"{', '.join(dict.fromkeys(names))}: {setting}"
         for setting, names in found.items()
     )
+
+
+def _unlike(models: list[Compared]) -> list[str]:
+    """Returns a sentence where models differ in more than what a comparison compares."""
+    configs = {m.name: next(iter(m.runs.values())).experiment for m in models if m.runs}
+    first, *others = configs.values() or (None,)
+    fields = dict.fromkeys(
+        name
+        for other in others
+        for name in first.fields_unlike(other)
+        if name not in COMPARED | TITLED
+    )
+    said = []
+    for field in fields:
+        values = {}
+        for name, config in configs.items():
+            values.setdefault(repr(getattr(config, field)), []).append(name)
+        each = (f"{value} ({', '.join(names)})" for value, names in values.items())
+        said.append(f"{field} = {', '.join(each)}")
+    return said and [
+        "Trained unlike in more than what is compared, which a difference may come from: "
+        f"{'; '.join(said)}."
+    ]

@@ -215,8 +215,7 @@ def _check_alike(runs: dict[str, dict[int, Run]]) -> None:
     in their images."""
     for first, *others in (tuple(of_model.values()) for of_model in runs.values()):
         for run in others:
-            name = first.experiment.field_unlike(run.experiment)
-            if name:
+            for name in first.experiment.fields_unlike(run.experiment):
                 raise UserError(
                     f"{first.path!r} has {name} = {getattr(first.experiment, name)!r} "
                     f"and {run.path!r} {getattr(run.experiment, name)!r}, so they cannot "

@@ -202,17 +202,18 @@ class ExperimentConfig:
                 return field.name
         return None
 
-    def field_unlike(self, other: "ExperimentConfig") -> str | None:
-        """Returns the first field in which two runs are not runs of one model.
+    def fields_unlike(self, other: "ExperimentConfig") -> list[str]:
+        """Returns the fields in which two runs are not runs of one model.
 
         Returns:
-            The name, or `None` where the runs may be averaged.
+            Their names; none where the runs may be averaged.
         """
-        for field in dataclasses.fields(self):
-            shared = meaning(field).matters and not meaning(field).varies
-            if shared and getattr(self, field.name) != getattr(other, field.name):
-                return field.name
-        return None
+        return [
+            field.name
+            for field in dataclasses.fields(self)
+            if meaning(field).matters and not meaning(field).varies
+            if getattr(self, field.name) != getattr(other, field.name)
+        ]
 
 
 def _whole_path(start: str | None) -> str | None:

@@ -110,6 +110,26 @@ def test_runs_that_are_not_alike_have_no_mean(tmp_path):
     assert "Net-none: cifar10, 45,000 training images, 1 epochs; Net-ode: " in title
 
 
+def test_what_models_were_not_trained_alike_in_is_said(tmp_path):
+    changes = {
+        "Net-none": {"learning_rate": 0.01, "epochs": 1},
+        "Net-ode": {"learning_rate": 0.001, "epochs": 2, "block": "ode"},
+        "Net-ode-rk4": {"learning_rate": 0.01, "augment": True, "method": "rk4"},
+    }
+    for name, change in changes.items():
+        path = write_run(tmp_path, name, 0, [0.5])
+        config = json.loads((path / "config.json").read_text())
+        config["experiment"] |= change
+        (path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "sweep.json").write_text(json.dumps({"runs": []}))
+    note = write_comparison(tmp_path).note
+    _, said = note.split("which a difference may come from: ")
+    assert said == (
+        "learning_rate = 0.01 (Net-none, Net-ode-rk4), 0.001 (Net-ode); "
+        "augment = False (Net-none, Net-ode), True (Net-ode-rk4)."
+    )
+
+
 def test_runs_on_other_images_are_not_compared(tmp_path):
     checksums = {"Net-none": "a" * 64, "Net-ode": "b" * 64, "Net-old": None}
     for day, (name, checksum) in enumerate(checksums.items(), start=1):

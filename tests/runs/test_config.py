@@ -143,7 +143,7 @@ def test_a_field_matters_to_the_run_and_to_the_mean(change, computed_alike, one_
     other = dataclasses.replace(config, **change)
     (name,) = change
     assert other.differing_field(config) == (None if computed_alike else name)
-    assert other.field_unlike(config) == (None if one_model else name)
+    assert other.fields_unlike(config) == ([] if one_model else [name])
 
 
 def test_what_is_resolved_later_agrees_with_what_it_became():
@@ -153,7 +153,7 @@ def test_what_is_resolved_later_agrees_with_what_it_became():
     assert BASELINE.differing_field(run) is None
     assert run.differing_field(BASELINE) == "backbone"
     assert BASELINE.with_default_network().differing_field(run) == "backbone"
-    assert BASELINE.field_unlike(run) == "backbone"
+    assert BASELINE.fields_unlike(run) == ["backbone", "weights", "image_size"]
 
 
 def test_a_run_has_the_network_of_the_run_that_it_starts_from():
