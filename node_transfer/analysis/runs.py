@@ -215,11 +215,12 @@ def _check_alike(runs: dict[str, dict[int, Run]]) -> None:
     in their images."""
     for first, *others in (tuple(of_model.values()) for of_model in runs.values()):
         for run in others:
-            for name in first.experiment.fields_unlike(run.experiment):
+            names = first.experiment.fields_unlike(run.experiment)
+            if names:
+                ours, theirs = (getattr(it.experiment, names[0]) for it in (first, run))
                 raise UserError(
-                    f"{first.path!r} has {name} = {getattr(first.experiment, name)!r} "
-                    f"and {run.path!r} {getattr(run.experiment, name)!r}, so they cannot "
-                    "be averaged: keep them in two folders."
+                    f"{first.path!r} has {names[0]} = {ours!r} and {run.path!r} "
+                    f"{theirs!r}, so they cannot be averaged: keep them in two folders."
                 )
     _check_same_images([run for of_model in runs.values() for run in of_model.values()])
 
